@@ -1,0 +1,87 @@
+"""The dataset folder's tables, as data. Everything that writes or reads a folder goes by these.
+
+Pure: pyarrow only, so that learners read folders on machines without the site.
+"""
+
+import pyarrow as pa
+
+ROW_GROUP = 100_000
+SOURCE_TYPES = ("A", "B", "C", "D", "E")
+SPLITS = ("train", "validation", "none")
+SIDES = ("left", "right")
+
+SCENES = pa.schema(
+    [
+        pa.field("scene_id", pa.string(), nullable=False),
+        ("category", pa.string()),
+        pa.field("source_type", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        ("licence", pa.string()),
+        ("attribution", pa.string()),
+        pa.field("split", pa.string(), nullable=False),
+    ]
+)
+IMAGES = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("scene_id", pa.string(), nullable=False),
+        pa.field("file_name", pa.string(), nullable=False),  # relative to the folder: images/<image_id>.<ext>
+        pa.field("source_type", pa.string(), nullable=False),
+        pa.field(
+            "recipe", pa.string(), nullable=False
+        ),  # JSON text; a recipe without steps is the neutral rendition
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+    ]
+)
+PAIRS = pa.schema(
+    [
+        pa.field("pair_id", pa.string(), nullable=False),
+        pa.field("scene_id", pa.string(), nullable=False),
+        pa.field("image_a", pa.string(), nullable=False),
+        pa.field("image_b", pa.string(), nullable=False),
+        pa.field("delta_e", pa.float32(), nullable=False),
+    ]
+)
+RATERS = pa.schema(
+    [
+        pa.field("rater_id", pa.string(), nullable=False),
+        pa.field("person_id", pa.string(), nullable=False),
+        pa.field("device_id", pa.string(), nullable=False),
+        ("screen_width", pa.int32()),
+        ("screen_height", pa.int32()),
+        ("pixel_ratio", pa.float32()),
+        ("color_gamut", pa.string()),
+        ("dynamic_range", pa.string()),
+        ("color_depth", pa.int16()),
+        ("platform", pa.string()),
+        pa.field("n_answers", pa.int32(), nullable=False),
+        ("consistency", pa.float32()),
+        ("median_response_ms", pa.int32()),
+        pa.field("valid", pa.bool_(), nullable=False),
+        ("exclusion_reason", pa.string()),  # names of the failed rules, comma between; null where valid
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("simulated", pa.bool_(), nullable=False),
+        ("simulation", pa.string()),  # JSON text: the taste of a simulated rater; null for people
+    ]
+)
+JUDGMENTS = pa.schema(
+    [
+        pa.field("judgment_id", pa.string(), nullable=False),
+        pa.field("rater_id", pa.string(), nullable=False),
+        pa.field("pair_id", pa.string(), nullable=False),
+        pa.field("preferred_image", pa.string(), nullable=False),
+        pa.field("rejected_image", pa.string(), nullable=False),
+        pa.field("left_image", pa.string(), nullable=False),
+        pa.field("right_image", pa.string(), nullable=False),
+        pa.field("chosen_side", pa.string(), nullable=False),
+        ("response_ms", pa.int32()),
+        pa.field("is_check", pa.bool_(), nullable=False),
+        ("repeats_judgment", pa.string()),
+        pa.field("question_index", pa.int16(), nullable=False),
+        pa.field("answered_at", pa.timestamp("ms", tz="UTC"), nullable=False),
+    ]
+)
+TABLES = {"scenes": SCENES, "images": IMAGES, "pairs": PAIRS, "raters": RATERS, "judgments": JUDGMENTS}

@@ -1,0 +1,21 @@
+from django.db import models
+
+from collection.models.studies import Study
+from variants.jobs import Job
+
+
+class Export(Job):
+    """One dataset folder made from a study."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="exports")
+    folder = models.CharField(max_length=500, help_text="Where the dataset stands once it is whole.")
+    sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Of the dataset's files, in order of their names."
+    )
+    counts = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.study} {self.public_id[:8]}"

@@ -1,0 +1,31 @@
+from django.db import models
+
+from collection.models.people import Rater
+
+
+class Verdict(models.Model):
+    """What a rule set says of a rater; computed from raw answers, and computable again."""
+
+    rater = models.ForeignKey(Rater, on_delete=models.CASCADE, related_name="verdicts")
+    rule_set = models.CharField(max_length=80, help_text="Version and hash of the rules.")
+    may_be_used = models.BooleanField()
+    should_be_paid = models.BooleanField()
+    reasons = models.JSONField(default=list, help_text="Names of the rules that failed, in order.")
+    evidence = models.JSONField(default=dict, help_text="The figures that each rule looked at.")
+    n_answers = models.PositiveIntegerField()
+    checks_agreed = models.PositiveIntegerField()
+    checks_answered = models.PositiveIntegerField()
+    median_response_ms = models.PositiveIntegerField(null=True)
+    computed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["rater", "rule_set"], name="verdict_is_one_a_rule_set")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rater}: {'use' if self.may_be_used else 'leave out'}"
+
+    @property
+    def consistency(self) -> float | None:
+        return self.checks_agreed / self.checks_answered if self.checks_answered else None

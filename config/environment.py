@@ -1,0 +1,84 @@
+"""Environment variables → pieces of the settings, with errors that say what to do."""
+
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.Env()
+
+
+def secret_key(*, debug: bool, data: Path) -> str:
+    """SECRET_KEY, or with DEBUG on one made at the first start and kept under `data`."""
+    key: str = env.str("SECRET_KEY", default="")
+    if key:
+        return key
+    if not debug:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is not set and DEBUG is off. Put one into the environment or .env: "
+            'python -c "import secrets; print(secrets.token_urlsafe(50))"'
+        )
+    kept = data / "secret_key"
+    try:
+        with kept.open("x") as file:
+            kept.chmod(0o600)
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return kept.read_text().strip()
+
+
+def database_settings(data: Path) -> dict[str, Any]:
+    """DATABASE_URL, or SQLite in WAL mode under `data`."""
+    settings: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{data / 'tonalist.sqlite3'}")
+    if settings["ENGINE"] == "django.db.backends.sqlite3":
+        # IMMEDIATE takes the write lock at BEGIN, where SQLite waits `timeout` seconds
+        # for it; a lock upgraded in mid-transaction would fail at once instead.
+        settings["OPTIONS"] = {
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+        }
+    else:
+        settings["CONN_MAX_AGE"] = 60
+        settings["CONN_HEALTH_CHECKS"] = True
+    return settings
+
+
+def broker_settings(data: Path) -> dict[str, Any]:
+    """CELERY_BROKER_URL, or kombu's filesystem transport under `data`."""
+    if url := env.str("CELERY_BROKER_URL", default=""):
+        return {"CELERY_BROKER_URL": url}
+    folder = data / "broker"
+    for name in ("queue", "control"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return {
+        "CELERY_BROKER_URL": "filesystem://",
+        "CELERY_BROKER_TRANSPORT_OPTIONS": {
+            # One folder both ways: what the site sends is what the worker reads.
+            "data_folder_in": str(folder / "queue"),
+            "data_folder_out": str(folder / "queue"),
+            "control_folder": str(folder / "control"),
+        },
+    }
+
+
+def storage_settings(data: Path) -> dict[str, Any]:
+    """STORAGE_URL: file:///folder or s3://bucket[/prefix]; unset means `data`/media."""
+    url = env.str("STORAGE_URL", default=f"file://{data / 'media'}")
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.path:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": parts.path},
+        }
+    if parts.scheme == "s3" and re.fullmatch(r"[a-z0-9.-]{3,63}", parts.netloc):
+        return {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {"bucket_name": parts.netloc, "location": parts.path.strip("/")},
+        }
+    raise ImproperlyConfigured(f"STORAGE_URL is {url!r}; use file:///folder or s3://bucket/prefix")

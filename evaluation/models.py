@@ -1,0 +1,20 @@
+from django.db import models
+
+from learning.models import Run
+from variants.jobs import Job
+
+
+class Report(Job):
+    """A CQS report of one or more runs on one dataset folder."""
+
+    runs = models.ManyToManyField(Run, related_name="reports")
+    dataset = models.CharField(max_length=500)
+    folder = models.CharField(max_length=500, help_text="Where report.html and report.json stand.")
+    verdict = models.TextField(blank=True)
+    seed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"report {self.public_id[:8]}"

@@ -1,0 +1,118 @@
+"""Long work as database rows: claimed once, kept alive, cancelled, taken up again.
+
+The row is the truth about a job, not the broker's message: a message that comes
+twice, late or never does no harm. A worker claims the row by a conditional
+update and beats its heart while it works; a row whose heart has stopped may be
+claimed again.
+"""
+
+import datetime as dt
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 5
+STALE_AFTER = dt.timedelta(seconds=60)
+
+
+def new_public_id() -> str:
+    """128 random bits as hex: opaque, unguessable, safe in file names and addresses."""
+    return secrets.token_hex(16)
+
+
+class JobCancelled(Exception):
+    """Somebody asked the job to stop; what is whole stays."""
+
+
+class JobError(Exception):
+    """The job cannot be done; the message says what is wrong and what mends it."""
+
+
+class Job(models.Model):
+    class State(models.TextChoices):
+        QUEUED = "queued", "waiting for a worker"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    stage = models.CharField(max_length=200, blank=True)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (self.State.DONE, self.State.FAILED, self.State.CANCELLED)
+
+    @property
+    def fraction(self) -> float:
+        """Part done, 0 to 1."""
+        if self.state == self.State.DONE:
+            return 1.0
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    def claim(self) -> bool:
+        """Take the job for this process: true for exactly one of those who try."""
+        now = timezone.now()
+        free = Q(state=self.State.QUEUED) | Q(state=self.State.RUNNING, heartbeat_at__lt=now - STALE_AFTER)
+        claimed = (
+            type(self)
+            ._default_manager.filter(free, pk=self.pk, cancel_requested=False)
+            .update(
+                state=self.State.RUNNING,
+                worker=f"{socket.gethostname()}:{os.getpid()}",
+                started_at=now,
+                heartbeat_at=now,
+                error="",
+            )
+        )
+        self.refresh_from_db()
+        return claimed == 1
+
+    def report(self, done: int, total: int, stage: str = "") -> None:
+        """Store progress and beat the heart; raise JobCancelled when asked to stop."""
+        self.done, self.total, self.stage = done, total, stage or self.stage
+        self.heartbeat_at = timezone.now()
+        self.save(update_fields=["done", "total", "stage", "heartbeat_at"])
+        if type(self)._default_manager.filter(pk=self.pk, cancel_requested=True).exists():
+            raise JobCancelled
+
+    def run(self, work: Callable[[Self], None]) -> None:
+        """Claim the job and do `work(job)`; store how it ended. Does nothing when another has it."""
+        if not self.claim():
+            logger.info("job %s is %s, not taken", self.public_id, self.state)
+            return
+        try:
+            work(self)
+        except JobCancelled:
+            self._finish(self.State.CANCELLED)
+        except Exception as error:  # whatever went wrong belongs into the row
+            logger.exception("job %s failed", self.public_id)
+            self._finish(self.State.FAILED, error=str(error) or type(error).__name__)
+        else:
+            self._finish(self.State.DONE)
+
+    def _finish(self, state: State, error: str = "") -> None:
+        self.state, self.error, self.finished_at = state, error, timezone.now()
+        self.save(update_fields=["state", "error", "finished_at"])
