@@ -7,6 +7,8 @@ from variants.jobs import Job
 class Report(Job):
     """A CQS report of one or more runs on one dataset folder."""
 
+    task = "evaluation.tasks.report_task"
+
     runs = models.ManyToManyField(Run, related_name="reports")
     dataset = models.CharField(max_length=500)
     folder = models.CharField(max_length=500, help_text="Where report.html and report.json stand.")

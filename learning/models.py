@@ -7,6 +7,8 @@ from variants.jobs import Job
 class Run(Job):
     """One training of one system on one dataset folder; its results stand in `folder`."""
 
+    task = "learning.tasks.train_task"
+
     export = models.ForeignKey(Export, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
     dataset = models.CharField(max_length=500, help_text="The dataset folder.")
     system = models.CharField(max_length=30)

@@ -12,11 +12,15 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Self
+from pathlib import Path
+from typing import ClassVar, Self
 
-from django.db import models
+from celery import current_app
+from django.apps import apps
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +49,9 @@ class Job(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
+    task: ClassVar[str]
+    """Name of the Celery task that takes the job's key and does it."""
+
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     stage = models.CharField(max_length=200, blank=True)
@@ -71,6 +78,20 @@ class Job(models.Model):
         if self.state == self.State.DONE:
             return 1.0
         return min(1.0, self.done / self.total) if self.total else 0.0
+
+    def enqueue(self) -> None:
+        """Tell the workers, once the transaction is committed; without a broker the job fails and says so."""
+        transaction.on_commit(self._send)
+
+    def _send(self) -> None:
+        try:
+            current_app.send_task(self.task, [self.pk])
+        except (OperationalError, OSError) as error:
+            self._finish(
+                self.State.FAILED,
+                error=f"The broker does not answer ({error}). Start it, or unset CELERY_BROKER_URL "
+                "for the embedded one, and start the job again.",
+            )
 
     def claim(self) -> bool:
         """Take the job for this process: true for exactly one of those who try."""
@@ -116,3 +137,31 @@ class Job(models.Model):
     def _finish(self, state: State, error: str = "") -> None:
         self.state, self.error, self.finished_at = state, error, timezone.now()
         self.save(update_fields=["state", "error", "finished_at"])
+
+
+def jobs_take_up_again() -> int:
+    """Send every job that waits, or that a dead worker left, to the workers again; return how many.
+
+    Jobs that are sent twice are still done once: the claim decides.
+    """
+    jobs = [job for model in apps.get_models() if issubclass(model, Job) for job in _left_over(model)]
+    for job in jobs:
+        job.enqueue()
+    return len(jobs)
+
+
+def _left_over(model: type[Job]) -> list[Job]:
+    for job in model._default_manager.filter(state=Job.State.RUNNING):
+        if not _worker_lives(job):
+            model._default_manager.filter(pk=job.pk, state=Job.State.RUNNING, worker=job.worker).update(
+                state=Job.State.QUEUED
+            )
+    return list(model._default_manager.filter(state=Job.State.QUEUED, cancel_requested=False))
+
+
+def _worker_lives(job: Job) -> bool:
+    """By its process where it ran on this machine, else by its heart."""
+    host, _, pid = job.worker.rpartition(":")
+    if host == socket.gethostname() and Path("/proc").is_dir():
+        return Path("/proc", pid).exists()
+    return job.heartbeat_at is not None and job.heartbeat_at > timezone.now() - STALE_AFTER

@@ -54,6 +54,8 @@ class Scene(models.Model):
 class RenderJob(Job):
     """One order of renditions; its renditions are the work list."""
 
+    task = "variants.tasks.render_task"
+
     class Meta:
         ordering = ["-pk"]
 

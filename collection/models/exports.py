@@ -7,6 +7,8 @@ from variants.jobs import Job
 class Export(Job):
     """One dataset folder made from a study."""
 
+    task = "collection.tasks.export_task"
+
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="exports")
     folder = models.CharField(max_length=500, help_text="Where the dataset stands once it is whole.")
     sha256 = models.CharField(

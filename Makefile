@@ -1,0 +1,62 @@
+# Tonalist's commands. `make help` lists them.
+
+# The first Python from 3.11 to 3.13 found; set PYTHON=/path/to/python to choose another.
+PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve worker test check bench lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/run.stamp  ## The whole loop on real photos, then serve it (Ctrl-C ends it)
+	@$(BIN)/python manage.py demo $(ARGS)
+
+serve: $(VENV)/run.stamp  ## The site on http://127.0.0.1:8000 (PORT=…)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 config.wsgi:application
+
+worker: $(VENV)/run.stamp  ## The worker that renders, exports, trains and reports
+	@$(BIN)/celery -A config worker --concurrency 2 --loglevel INFO
+
+test: check  ## All checks and tests, a real browser included
+	@$(BIN)/python -m tests.chromium --install
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: $(VENV)/dev.stamp  ## Style, types, imports and migrations, without the tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/dev.stamp  ## Measure ours beside a peer, every script in bench/
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/dev.stamp  ## Choose the exact versions in requirements.lock anew
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --upgrade \
+		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+clean:  ## Remove the environment; data/ stays
+	rm -rf $(VENV) *.egg-info
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one, or: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "No venv could be made (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
+
+# The lock stands as a constraint, so that each target installs only what it needs, at exact versions.
+$(VENV)/run.stamp: $(BIN)/python pyproject.toml requirements.lock
+	@echo "Installing what the site and the learners need; the first time takes some minutes."
+	@$(BIN)/pip install --quiet --constraint requirements.lock --editable ".[postgres]"
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp
+	@echo "Installing what the tests need."
+	@$(BIN)/pip install --quiet --constraint requirements.lock --editable ".[dev,postgres]"
+	@touch $@
