@@ -1,0 +1,256 @@
+"""Charts as SVG, made on the server: no script, no library, the same in print.
+
+Pure: figures in, a Chart out. Colours are classes of static/css/researcher.css (Okabe-Ito, for
+light and dark); the geometry is in units of the viewBox, which a page shows at about one
+pixel each. Every chart carries its numbers, so that a page can show them as a table.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from django.utils.safestring import SafeString, mark_safe
+
+WIDTH, HEIGHT = 480, 220
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 26, 40
+"""Margins of the plot: room for tick labels, and above it for the labels of lines."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """What templates/researcher/_chart.html shows."""
+
+    title: str
+    note: str
+    """What is drawn, with n, and what the lines and intervals are."""
+    svg: SafeString
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """An upright line at `at`, with the band of its interval where it has one."""
+
+    at: float
+    label: str
+    kind: str
+    """limit, chance or value: a class in the style sheet."""
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scale:
+    """From data to the viewBox; `transform` is applied to both before."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    transform: Callable[[float], float] = float
+
+    def __call__(self, value: float) -> float:
+        low, high = self.transform(self.low), self.transform(self.high)
+        part = (self.transform(min(max(value, self.low), self.high)) - low) / (high - low)
+        return self.start + part * (self.end - self.start)
+
+
+def histogram(
+    *,
+    edges: Sequence[float],
+    counts: Sequence[int],
+    ticks: Sequence[tuple[float, str]],
+    lines: Sequence[Line] = (),
+    expected: Sequence[float] | None = None,
+    x_label: str,
+    y_label: str,
+    logarithmic: bool = False,
+) -> SafeString:
+    """Draw bars between neighbouring `edges`, one edge more than counts.
+
+    `expected` is drawn as a mark over each bar: what chance alone would give.
+    """
+    if len(edges) != len(counts) + 1:
+        raise ValueError(f"{len(counts)} counts need {len(counts) + 1} edges, not {len(edges)}")
+    x = Scale(
+        low=edges[0],
+        high=edges[-1],
+        start=LEFT,
+        end=WIDTH - RIGHT,
+        transform=math.log if logarithmic else float,
+    )
+    top = nice_ceiling(max([*counts, *(expected or ()), 1]))
+    y = Scale(low=0, high=top, start=HEIGHT - BOTTOM, end=TOP)
+    return _svg(
+        f"{y_label} by {x_label}",
+        [
+            *_y_axis(y, top, y_label),
+            *_bars(x, y, edges, counts),
+            *(_expected(x, y, edges, expected) if expected else ()),
+            *_x_axis(x, ticks, x_label),
+            *_lines(x, lines),
+        ],
+    )
+
+
+def interval_bar(k: int, n: int, interval: tuple[float, float], *, limit: float, chance: float) -> SafeString:
+    """Draw a share with its interval on a line from 0 to 1, small enough for a table's cell."""
+    width, height = 96, 16
+    x = Scale(low=0, high=1, start=3, end=width - 3)
+    middle = height / 2
+    low, high = (round(100 * end) for end in interval)
+    parts = [
+        _tag("line", {"class": "axis", "x1": x(0), "x2": x(1), "y1": middle, "y2": middle}),
+        _tag("line", {"class": "chance", "x1": x(chance), "x2": x(chance), "y1": 1, "y2": height - 1}),
+        _tag("line", {"class": "limit", "x1": x(limit), "x2": x(limit), "y1": 1, "y2": height - 1}),
+        _tag(
+            "line",
+            {"class": "interval", "x1": x(interval[0]), "x2": x(interval[1]), "y1": middle, "y2": middle},
+        ),
+        _tag("circle", {"class": "value", "cx": x(k / n if n else 0.5), "cy": middle, "r": 3}),
+    ]
+    label = f"{k} of {n}, 95 % interval {low} to {high} %"
+    return _wrap(label, width, height, "interval-bar", parts)
+
+
+def curve(
+    *,
+    series: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    x_label: str,
+    y_label: str,
+    logarithmic: bool = False,
+) -> SafeString:
+    """Draw one line for each named series of (x, y), with the name at its end."""
+    points = [point for _, line in series for point in line]
+    if not points:
+        raise ValueError("a curve needs at least one point")
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    x_top = max(max(xs), min(xs) + 1)
+    low, high = (min(ys), max(ys)) if logarithmic else (min(0.0, min(ys)), nice_ceiling(max(ys)))
+    if high <= low:
+        low, high = (low / 2, low * 2) if logarithmic else (low, low + 1)
+    x = Scale(low=min(xs), high=x_top, start=LEFT, end=WIDTH - RIGHT)
+    y = Scale(
+        low=low, high=high, start=HEIGHT - BOTTOM, end=TOP, transform=math.log if logarithmic else float
+    )
+    y_ticks = [low, math.sqrt(low * high), high] if logarithmic else [low, (low + high) / 2, high]
+    return _svg(
+        f"{y_label} by {x_label}",
+        [
+            *_grid(y, y_ticks, y_label),
+            *_x_axis(x, [(v, number(v)) for v in (min(xs), (min(xs) + x_top) / 2, x_top)], x_label),
+            *(part for i, (name, line) in enumerate(series) for part in _series(x, y, i, name, line)),
+        ],
+    )
+
+
+def nice_ceiling(value: float) -> float:
+    """Round up to 1, 2, 2.5 or 5 times a power of ten, so that half of it is a fair label too."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    # The margin keeps 10 from becoming 20 by a rounding error in the logarithm.
+    return next(step * power for step in (1, 2, 2.5, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-12))
+
+
+def number(value: float) -> str:
+    """Write a number in at most four figures, thousands as k."""
+    if abs(value) >= 10_000:
+        return f"{value / 1000:.4g}k"
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _bars(x: Scale, y: Scale, edges: Sequence[float], counts: Sequence[int]) -> Iterable[str]:
+    for left, right, count in zip(edges, edges[1:], counts, strict=False):
+        if count:
+            yield _tag(
+                "rect",
+                {
+                    "class": "bar",
+                    "x": x(left) + 0.75,
+                    "y": y(count),
+                    "width": max(x(right) - x(left) - 1.5, 1),
+                    "height": y(0) - y(count),
+                },
+            )
+
+
+def _expected(x: Scale, y: Scale, edges: Sequence[float], expected: Sequence[float]) -> Iterable[str]:
+    for left, right, value in zip(edges, edges[1:], expected, strict=False):
+        yield _tag("line", {"class": "chance", "x1": x(left), "x2": x(right), "y1": y(value), "y2": y(value)})
+
+
+def _y_axis(y: Scale, top: float, label: str) -> Iterable[str]:
+    """Counts: no tick between whole numbers."""
+    ticks = [0.0, top / 2, top] if top >= 2 and (top / 2).is_integer() else [0.0, top]
+    return _grid(y, ticks, label)
+
+
+def _grid(y: Scale, ticks: Sequence[float], label: str) -> Iterable[str]:
+    for tick in ticks:
+        yield _tag("line", {"class": "grid", "x1": LEFT, "x2": WIDTH - RIGHT, "y1": y(tick), "y2": y(tick)})
+        yield _text(number(tick), LEFT - 6, y(tick) + 4, "end")
+    yield _text(label, 0, 11, "start")
+
+
+def _x_axis(x: Scale, ticks: Sequence[tuple[float, str]], label: str) -> Iterable[str]:
+    base = HEIGHT - BOTTOM
+    yield _tag("line", {"class": "axis", "x1": LEFT, "x2": WIDTH - RIGHT, "y1": base, "y2": base})
+    for value, text in ticks:
+        yield _tag("line", {"class": "axis", "x1": x(value), "x2": x(value), "y1": base, "y2": base + 4})
+        yield _text(text, x(value), base + 17, "middle")
+    yield _text(label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle")
+
+
+def _lines(x: Scale, lines: Sequence[Line]) -> Iterable[str]:
+    """Each line's label stands above it, turned to the side where there is room."""
+    base = HEIGHT - BOTTOM
+    for line in lines:
+        at = x(line.at)
+        if line.interval:
+            low, high = (x(end) for end in line.interval)
+            yield _tag(
+                "rect",
+                {"class": "band", "x": low, "y": TOP, "width": max(high - low, 1), "height": base - TOP},
+            )
+        yield _tag("line", {"class": line.kind, "x1": at, "x2": at, "y1": TOP - 2, "y2": base})
+        anchor = "start" if at < WIDTH * 0.25 else "end" if at > WIDTH * 0.75 else "middle"
+        yield _text(line.label, at, TOP - 7, anchor, line.kind)
+
+
+def _series(x: Scale, y: Scale, index: int, name: str, line: Sequence[tuple[float, float]]) -> Iterable[str]:
+    path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
+    yield _tag("polyline", {"class": f"series series-{index + 1}", "points": path})
+    last_x, last_y = line[-1]
+    yield _text(name, x(last_x) - 4, max(y(last_y) - 8, TOP - 8), "end", f"series-{index + 1}")
+
+
+def _text(text: str, x: float, y: float, anchor: str, kind: str = "") -> str:
+    return _tag("text", {"class": kind, "x": x, "y": y, "text-anchor": anchor}, escape(text))
+
+
+def _tag(name: str, attributes: dict[str, str | float], content: str = "") -> str:
+    written = "".join(
+        f' {key}="{value:.2f}"' if isinstance(value, float) else f' {key}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value != ""
+    )
+    return f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>"
+
+
+def _svg(label: str, parts: Iterable[str]) -> SafeString:
+    return _wrap(label, WIDTH, HEIGHT, "chart", parts)
+
+
+def _wrap(label: str, width: int, height: int, kind: str, parts: Iterable[str]) -> SafeString:
+    attributes: dict[str, str | float] = {
+        "class": kind,
+        "viewBox": f"0 0 {width} {height}",
+        "width": width,
+        "height": height,
+        "role": "img",
+        "aria-label": label,
+    }
+    # Every text went through escape(); the rest is numbers and names from this file.
+    return mark_safe(_tag("svg", attributes, "".join(parts)))
