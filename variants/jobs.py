@@ -93,6 +93,15 @@ class Job(models.Model):
                 "for the embedded one, and start the job again.",
             )
 
+    def cancel(self) -> None:
+        """Ask the job to stop; one that no worker has, or only a dead one, is over at once."""
+        now = timezone.now()
+        rows = type(self)._default_manager.filter(pk=self.pk)
+        rows.filter(state__in=(self.State.QUEUED, self.State.RUNNING)).update(cancel_requested=True)
+        idle = Q(state=self.State.QUEUED) | Q(state=self.State.RUNNING, heartbeat_at__lt=now - STALE_AFTER)
+        rows.filter(idle).update(state=self.State.CANCELLED, finished_at=now)
+        self.refresh_from_db()
+
     def claim(self) -> bool:
         """Take the job for this process: true for exactly one of those who try."""
         now = timezone.now()
