@@ -1,0 +1,97 @@
+"""What every system can do, whatever network it has: read a rater, and render to their taste."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.float32]
+"""(H, W, 3) sRGB in [0, 1]."""
+Profile = dict[str, npt.NDArray[np.float32]]
+"""What a system knows of one rater, as named arrays; only the system itself knows what they mean."""
+
+
+class RunError(Exception):
+    """A run folder cannot be used; the message says what is wrong with it and what mends it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReferencePair:
+    """One answer of a rater."""
+
+    preferred: Pixels
+    rejected: Pixels
+
+
+class System(Protocol):
+    """A trained system, loaded from its run folder.
+
+    Attributes:
+        name: as in `--system`.
+        config: the frozen dataclass that it was trained with.
+        reference_size: long side, in pixels, at which it wants reference images; larger ones are reduced.
+        edit_size: long side at which it was trained to edit; `render` takes any size.
+    """
+
+    name: str
+    config: Any
+    reference_size: int
+    edit_size: int
+
+    @classmethod
+    def load(cls, run_folder: Path) -> Self:
+        """Raise RunError where the folder holds no whole run of this system."""
+
+    def adapt(self, references: Sequence[ReferencePair]) -> Profile:
+        """Read a rater from their answers; the order of the references does not matter."""
+
+    def mean_profile(self, profiles: Sequence[Profile]) -> Profile:
+        """The profile of the average rater."""
+
+    def render(
+        self,
+        images: Sequence[Pixels],
+        profile: Profile,
+        guides: Sequence[Pixels] | None = None,
+        *,
+        strength: float = 1.0,
+    ) -> list[Pixels]:
+        """Edit each image to the rater's taste, at its own size.
+
+        Args:
+            images: what is edited.
+            profile: whose taste, from `adapt`.
+            guides: for each image the photo that its edit is computed from; the image itself by default.
+            strength: 0 leaves the photo as it is, 1 is the system's own measure.
+        """
+
+    def save(self, run_folder: Path) -> None: ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A system that can also say how much a rater likes an image."""
+
+    def score(self, images: Sequence[Pixels], profile: Profile) -> npt.NDArray[np.float32]:
+        """One number for each image; of two images of a scene the preferred one should have the larger."""
+
+
+@runtime_checkable
+class ColorMapper(Protocol):
+    """A system whose edit of a photo is one map of colours, the same at every place."""
+
+    def bake(
+        self, guide: Pixels, profile: Profile, *, size: int = 33, strength: float = 1.0
+    ) -> npt.NDArray[np.float32]:
+        """The map on a lattice: (size, size, size, 3), indexed [red, green, blue], values sRGB in [0, 1]."""
+
+
+def mean_of_profiles(profiles: Sequence[Profile]) -> Profile:
+    """The mean of each named array."""
+    if not profiles:
+        raise ValueError("profiles is empty; a mean needs at least one")
+    names = profiles[0].keys()
+    return {name: np.mean([p[name] for p in profiles], axis=0, dtype=np.float32) for name in names}
