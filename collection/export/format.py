@@ -6,6 +6,8 @@ Pure: pyarrow only, so that learners read folders on machines without the site.
 import pyarrow as pa
 
 ROW_GROUP = 100_000
+MAX_ID = 32
+"""Characters of an id: letters, digits, `-`, `_` and `.`; the site makes 32 hex digits."""
 SOURCE_TYPES = ("A", "B", "C", "D", "E")
 SPLITS = ("train", "validation", "none")
 SIDES = ("left", "right")
@@ -57,9 +59,9 @@ RATERS = pa.schema(
         ("dynamic_range", pa.string()),
         ("color_depth", pa.int16()),
         ("platform", pa.string()),
-        pa.field("n_answers", pa.int32(), nullable=False),
-        ("consistency", pa.float32()),
-        ("median_response_ms", pa.int32()),
+        pa.field("n_answers", pa.int32(), nullable=False),  # rows in judgments: main and checks
+        ("consistency", pa.float32()),  # checks that agree / checks answered; null where none was
+        ("median_response_ms", pa.int32()),  # over the main answers with a known time
         pa.field("valid", pa.bool_(), nullable=False),
         ("exclusion_reason", pa.string()),  # names of the failed rules, comma between; null where valid
         pa.field("split", pa.string(), nullable=False),
@@ -84,4 +86,7 @@ JUDGMENTS = pa.schema(
         pa.field("answered_at", pa.timestamp("ms", tz="UTC"), nullable=False),
     ]
 )
+"""judgments: main and check answers (never practice), by rater, then in the order they were asked."""
+DOCUMENTS = ("README.md", "croissant.json", "protocol.json")
+IMAGE_SUFFIXES = (".png", ".webp", ".jpg")
 TABLES = {"scenes": SCENES, "images": IMAGES, "pairs": PAIRS, "raters": RATERS, "judgments": JUDGMENTS}
