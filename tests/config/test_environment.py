@@ -1,0 +1,80 @@
+"""Settings from the environment, seen in fresh processes as an operator would."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from config import environment
+
+
+def settings_with(tmp_path, show, **variables):
+    """Print `show` from the settings of a fresh process with exactly these variables."""
+    env = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
+    env |= {"TONALIST_DATA": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings", **variables}
+    code = f"import django; django.setup(); from django.conf import settings; print({show})"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+
+
+def test_unset_means_the_embedded_set_up(tmp_path):
+    done = settings_with(
+        tmp_path, "settings.DATABASES['default']['NAME'], settings.CELERY_BROKER_URL, settings.DEBUG"
+    )
+    assert done.stdout.split() == [f"{tmp_path}/tonalist.sqlite3", "filesystem://", "True"]
+
+
+def test_a_secret_key_is_made_once_and_kept_for_its_owner(tmp_path):
+    first = settings_with(tmp_path, "settings.SECRET_KEY").stdout
+    assert settings_with(tmp_path, "settings.SECRET_KEY").stdout == first
+    assert len(first.strip()) > 50
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_debug_off_without_a_secret_key_is_an_error_that_tells_the_command(tmp_path):
+    done = settings_with(tmp_path, "settings.DEBUG", DEBUG="off")
+    assert done.returncode != 0
+    assert "SECRET_KEY is not set and DEBUG is off" in done.stderr
+    assert "token_urlsafe" in done.stderr
+
+
+def test_urls_of_services_are_taken_as_given(tmp_path):
+    done = settings_with(
+        tmp_path,
+        "settings.DATABASES['default']['ENGINE'], settings.CELERY_BROKER_URL, settings.DEBUG",
+        DATABASE_URL="postgres://user@db.example/tonalist",
+        CELERY_BROKER_URL="redis://cache.example/3",
+        DEBUG="off",
+        SECRET_KEY="x" * 50,
+    )
+    assert done.stdout.split() == ["django.db.backends.postgresql", "redis://cache.example/3", "False"]
+
+
+def test_sqlite_runs_in_wal_mode(tmp_path):
+    done = settings_with(
+        tmp_path,
+        "__import__('django.db').db.connection.cursor().execute('PRAGMA journal_mode').fetchone()[0]",
+    )
+    assert done.stdout.strip() == "wal"
+
+
+def test_storage_url_names_a_folder_or_a_bucket(tmp_path, monkeypatch):
+    monkeypatch.delenv("STORAGE_URL", raising=False)
+    assert environment.storage_settings(tmp_path)["OPTIONS"] == {"location": f"{tmp_path}/media"}
+    monkeypatch.setenv("STORAGE_URL", "file:///srv/photos")
+    assert environment.storage_settings(tmp_path)["OPTIONS"] == {"location": "/srv/photos"}
+    monkeypatch.setenv("STORAGE_URL", "s3://a-bucket/studies")
+    assert environment.storage_settings(tmp_path)["OPTIONS"] == {
+        "bucket_name": "a-bucket",
+        "location": "studies",
+    }
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "/srv/photos", "s3://", "s3://Bad_Bucket"])
+def test_another_storage_url_is_an_error_that_shows_it(url, tmp_path, monkeypatch):
+    monkeypatch.setenv("STORAGE_URL", url)
+    with pytest.raises(
+        environment.ImproperlyConfigured, match=r"use file:///folder or s3://bucket"
+    ) as raised:
+        environment.storage_settings(tmp_path)
+    assert repr(url) in str(raised.value)

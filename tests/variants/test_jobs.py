@@ -1,0 +1,127 @@
+import datetime as dt
+import os
+import socket
+
+import pytest
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from variants import jobs
+from variants.jobs import STALE_AFTER, Job, JobError, jobs_take_up_again
+from variants.models import RenderJob
+
+pytestmark = pytest.mark.django_db
+HERE = socket.gethostname()
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Names and keys of the tasks that were sent."""
+    messages = []
+    monkeypatch.setattr(jobs.current_app, "send_task", lambda name, args: messages.append((name, args[0])))
+    return messages
+
+
+def test_a_job_is_claimed_once():
+    job = RenderJob.objects.create()
+    other = RenderJob.objects.get(pk=job.pk)
+    assert job.claim()
+    assert not other.claim()
+    assert other.state == Job.State.RUNNING
+
+
+def test_a_job_whose_heart_stopped_is_claimed_again():
+    job = RenderJob.objects.create(state=Job.State.RUNNING, heartbeat_at=timezone.now() - 2 * STALE_AFTER)
+    assert job.claim()
+
+
+def test_a_finished_job_is_not_claimed_again():
+    job = RenderJob.objects.create()
+    job.run(lambda job: None)
+    job.run(lambda job: pytest.fail("done twice"))
+    assert job.state == Job.State.DONE
+    assert job.fraction == 1
+
+
+def test_a_failure_is_stored_with_its_reason():
+    def work(job):
+        raise JobError("the photo is gone")
+
+    job = RenderJob.objects.create()
+    job.run(work)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (Job.State.FAILED, "the photo is gone")
+    assert job.finished_at is not None
+
+
+def test_progress_is_stored_and_beats_the_heart():
+    seen = []
+
+    def work(job):
+        job.report(3, 12, "rendering")
+        seen.append(RenderJob.objects.get(pk=job.pk))
+
+    RenderJob.objects.create().run(work)
+    assert (seen[0].done, seen[0].total, seen[0].stage) == (3, 12, "rendering")
+    assert seen[0].fraction == 0.25
+    assert timezone.now() - seen[0].heartbeat_at < dt.timedelta(seconds=5)
+
+
+def test_a_cancelled_job_stops_at_its_next_report():
+    steps = []
+
+    def work(job):
+        for step in range(5):
+            if step == 2:
+                RenderJob.objects.filter(pk=job.pk).update(cancel_requested=True)
+            job.report(step, 5, "")
+            steps.append(step)
+
+    job = RenderJob.objects.create()
+    job.run(work)
+    assert steps == [0, 1]
+    assert job.state == Job.State.CANCELLED
+
+
+def test_a_waiting_job_that_is_cancelled_is_never_begun():
+    job = RenderJob.objects.create(cancel_requested=True)
+    job.run(lambda job: pytest.fail("was begun"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_is_sent_after_the_commit(sent):
+    job = RenderJob.objects.create()
+    job.enqueue()
+    assert sent == [("variants.tasks.render_task", job.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_broker_the_job_fails_and_says_what_to_do(monkeypatch):
+    def refuse(name, args):
+        raise OperationalError("Connection refused")
+
+    monkeypatch.setattr(jobs.current_app, "send_task", refuse)
+    job = RenderJob.objects.create()
+    job.enqueue()
+    job.refresh_from_db()
+    assert job.state == Job.State.FAILED
+    assert "The broker does not answer (Connection refused)" in job.error
+    assert "CELERY_BROKER_URL" in job.error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_jobs_of_dead_workers_and_waiting_ones_are_sent_again(sent):
+    now = timezone.now()
+    waiting = RenderJob.objects.create()
+    running = {"state": Job.State.RUNNING, "heartbeat_at": now}
+    orphan = RenderJob.objects.create(**running, worker=f"{HERE}:{2**22 + 1}")
+    RenderJob.objects.create(**running, worker=f"{HERE}:{os.getpid()}")
+    RenderJob.objects.create(**running, worker="elsewhere:1")
+    stale = RenderJob.objects.create(
+        state=Job.State.RUNNING, heartbeat_at=now - 2 * STALE_AFTER, worker="elsewhere:1"
+    )
+    RenderJob.objects.create(state=Job.State.DONE)
+    assert jobs_take_up_again() == 3
+    assert {key for _, key in sent} == {waiting.pk, orphan.pk, stale.pk}
+    orphan.refresh_from_db()
+    assert orphan.claim()

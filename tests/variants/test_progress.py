@@ -1,0 +1,46 @@
+import sys
+
+import pytest
+
+from variants import progress
+
+
+def test_without_a_terminal_each_stage_begins_and_ends_with_a_plain_line(capsys):
+    with progress.terminal() as report:
+        for done in range(1, 4):
+            report(done, 3, "reading")
+        report(1, 1, "writing")
+    assert capsys.readouterr().err.splitlines() == ["reading: 1 of 3", "reading: 3 of 3", "writing: 1 of 1"]
+
+
+def test_quiet_says_nothing(capsys):
+    with progress.terminal(quiet=True) as report:
+        report(1, 2, "reading")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_gets_one_bar_a_stage(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with progress.terminal() as report:
+        report(1, 2, "reading")
+        report(2, 2, "reading")
+        report(1, 1, "writing")
+    shown = capsys.readouterr().err
+    assert "reading: 100%" in shown
+    assert "writing: 100%" in shown
+
+
+def test_throttled_drops_calls_that_come_too_soon_but_no_last_one():
+    calls = []
+    report = progress.throttled(lambda *call: calls.append(call), seconds=1000)
+    for done in range(5):
+        report(done, 4, "work")
+    assert calls == [(0, 4, "work"), (4, 4, "work")]
+
+
+def test_what_report_raises_passes():
+    def cancel(done, total, stage):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        progress.throttled(cancel)(0, 1, "work")
