@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                 ('seed', models.PositiveBigIntegerField(help_text='The plan can be made again from it.')),
                 ('consent_version', models.CharField(max_length=64)),
                 ('consented_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(auto_now_add=True)),
+                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('rater', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='collection.rater')),
                 ('study', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='collection.study')),

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from collection.models.people import Rater
 from collection.models.studies import Study
@@ -20,7 +21,7 @@ class Session(models.Model):
     seed = models.PositiveBigIntegerField(help_text="The plan can be made again from it.")
     consent_version = models.CharField(max_length=64)
     consented_at = models.DateTimeField()
-    started_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
