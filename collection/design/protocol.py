@@ -8,9 +8,12 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+ENCODINGS = ("webp_lossless", "jpeg_444", "png")
 CONSENT = """\
 You will see two versions of the same photo at a time and choose the one that you like better.
 There are no right answers.
@@ -38,15 +41,19 @@ class RuleSet:
 
     def __post_init__(self) -> None:
         for name in ("max_fast_share", "min_consistency", "max_one_side_share"):
-            _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
+            _check_number(self, name, 0, 1)
         for name in ("min_response_ms", "min_median_response_ms"):
-            _check(
-                0 <= getattr(self, name) <= 60_000, name, getattr(self, name), "milliseconds from 0 to 60000"
-            )
-        _check(bool(self.version), "version", self.version, "a name")
+            _check_whole(self, name, 0, 60_000)
+        _check(_is_text(self.version, 60), "version", self.version, "a name of at most 60 characters")
+
+    @property
+    def key(self) -> str:
+        """Version and hash: what verdicts are kept under, so that two sets never pass for one."""
+        return f"{self.version}-{_sha256(dataclasses.asdict(self))[:12]}"
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: object) -> Self:
+        """Raise ValueError that names the field for unknown fields and impossible values."""
         return cls(**_known_fields(cls, data))
 
 
@@ -92,30 +99,23 @@ class Protocol:
             ("max_pairs_per_scene", 1, 10_000),
             ("seed", 0, 2**63 - 1),
         ):
-            value = getattr(self, name)
-            _check(
-                isinstance(value, int) and low <= value <= high,
-                name,
-                value,
-                f"a whole number from {low} to {high}",
-            )
+            _check_whole(self, name, low, high)
+        for name in ("min_delta_e", "max_delta_e"):
+            _check_number(self, name, 0, 200)
+        for name in ("validation_scenes", "validation_raters"):
+            _check_number(self, name, 0, 0.9)
+        for name in ("question", "consent"):
+            _check(_is_text(getattr(self, name), 20_000), name, getattr(self, name), "a text")
         _check(self.n_checks <= self.n_main, "n_checks", self.n_checks, f"at most n_main ({self.n_main})")
         _check(
-            0 <= self.min_delta_e < self.max_delta_e,
+            self.min_delta_e < self.max_delta_e,
             "min_delta_e",
             self.min_delta_e,
-            "from 0 to below max_delta_e",
+            f"below max_delta_e ({self.max_delta_e})",
         )
-        for name in ("validation_scenes", "validation_raters"):
-            _check(0 <= getattr(self, name) < 1, name, getattr(self, name), "a share from 0 to below 1")
         _check(_is_grey(self.surround), "surround", self.surround, "an achromatic colour such as #777777")
-        _check(
-            self.encoding in ("webp_lossless", "jpeg_444", "png"),
-            "encoding",
-            self.encoding,
-            "webp_lossless, jpeg_444 or png",
-        )
-        _check(bool(self.question.strip()), "question", self.question, "a question")
+        _check(self.encoding in ENCODINGS, "encoding", self.encoding, " or ".join(ENCODINGS))
+        _check(isinstance(self.rules, RuleSet), "rules", self.rules, "an object with the rules' fields")
 
     @property
     def n_questions(self) -> int:
@@ -129,18 +129,32 @@ class Protocol:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        return _sha256(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: object) -> Self:
         """Raise ValueError that names the field for unknown fields and impossible values."""
         known = _known_fields(cls, data)
         if "rules" in known and not isinstance(known["rules"], RuleSet):
             known["rules"] = RuleSet.from_json(known["rules"])
         return cls(**known)
+
+    def with_settings(self, assignments: Iterable[str]) -> Self:
+        """A copy with settings as they are typed: `n_main=40`, `rules.min_consistency=0.8`.
+
+        Values are JSON where they can be read as such, and text otherwise.
+        """
+        data = self.to_json()
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            _check(bool(equals), "setting", assignment, "NAME=VALUE, such as n_main=40")
+            part, _, field_name = name.rpartition(".")
+            _check(part in ("", "rules"), "setting", assignment, "NAME=VALUE or rules.NAME=VALUE")
+            (data["rules"] if part else data)[field_name] = _json_or_text(text)
+        return type(self).from_json(data)
 
 
 def _check(holds: bool, name: str, value: object, wanted: str) -> None:
@@ -148,13 +162,38 @@ def _check(holds: bool, name: str, value: object, wanted: str) -> None:
         raise ValueError(f"{name} is {value!r}; it must be {wanted}")
 
 
-def _is_grey(colour: str) -> bool:
-    digits = colour.removeprefix("#").lower()
-    return (
-        len(digits) == 6
-        and all(c in "0123456789abcdef" for c in digits)
-        and digits[:2] == digits[2:4] == digits[4:]
-    )
+def _check_whole(owner: object, name: str, low: int, high: int) -> None:
+    value = getattr(owner, name)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    _check(whole and low <= value <= high, name, value, f"a whole number from {low} to {high}")
+
+
+def _check_number(owner: object, name: str, low: float, high: float) -> None:
+    value = getattr(owner, name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    _check(number and low <= value <= high, name, value, f"a number from {low} to {high}")
+
+
+def _is_text(value: object, longest: int) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= longest
+
+
+def _is_grey(colour: object) -> bool:
+    if not isinstance(colour, str) or not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+        return False
+    red, green, blue = (colour[i : i + 2].lower() for i in (1, 3, 5))
+    return red == green == blue
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _sha256(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _known_fields(cls: type, data: object) -> dict[str, Any]:
