@@ -12,7 +12,9 @@ class Export(Job):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="exports")
     folder = models.CharField(max_length=500, help_text="Where the dataset stands once it is whole.")
     sha256 = models.CharField(
-        max_length=64, blank=True, help_text="Of the dataset's files, in order of their names."
+        max_length=64,
+        blank=True,
+        help_text="Of the dataset: its five tables, which hold the hash of every image.",
     )
     counts = models.JSONField(default=dict, blank=True)
 

@@ -29,6 +29,16 @@ class Study(models.Model):
     )
     scenes = models.ManyToManyField(Scene, through="StudyScene", related_name="studies")
     pairs = models.ManyToManyField(Pair, through="StudyPair", related_name="studies")
+    # What a dataset's card says of the study.
+    purpose = models.TextField(
+        blank=True, help_text="Why the study is made; the first lines of its datasheet."
+    )
+    licence = models.CharField(
+        max_length=50,
+        default="other",
+        help_text="Of its datasets, such as cc-by-4.0, as Hugging Face names it.",
+    )
+    citation = models.TextField(blank=True, help_text="How others should cite its datasets.")
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
