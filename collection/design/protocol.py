@@ -47,7 +47,7 @@ class RuleSet:
         _check(_is_text(self.version, 60), "version", self.version, "a name of at most 60 characters")
 
     @property
-    def key(self) -> str:
+    def name(self) -> str:
         """Version and hash: what verdicts are kept under, so that two sets never pass for one."""
         return f"{self.version}-{_sha256(dataclasses.asdict(self))[:12]}"
 

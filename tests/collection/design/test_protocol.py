@@ -32,10 +32,10 @@ def test_the_consent_version_follows_its_text():
     assert Protocol(consent="One").consent_version != Protocol(consent="Two").consent_version
 
 
-def test_rule_sets_with_another_threshold_have_another_key():
-    assert RuleSet().key.startswith("2026-11-")
-    assert RuleSet().key != RuleSet(min_consistency=0.8).key
-    assert RuleSet().key == RuleSet().key
+def test_rule_sets_with_another_threshold_have_another_name():
+    assert RuleSet().name.startswith("2026-11-")
+    assert RuleSet().name != RuleSet(min_consistency=0.8).name
+    assert RuleSet().name == RuleSet().name
 
 
 @pytest.mark.parametrize(
