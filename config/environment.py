@@ -49,21 +49,19 @@ def database_settings(data: Path) -> dict[str, Any]:
     return settings
 
 
-def broker_settings(data: Path) -> dict[str, Any]:
-    """CELERY_BROKER_URL, or kombu's filesystem transport under `data`."""
-    if url := env.str("CELERY_BROKER_URL", default=""):
-        return {"CELERY_BROKER_URL": url}
+def broker_settings(data: Path) -> tuple[str, dict[str, str]]:
+    """CELERY_BROKER_URL, or kombu's filesystem transport under `data`; the address and its options."""
+    url: str = env.str("CELERY_BROKER_URL", default="")
+    if url:
+        return url, {}
     folder = data / "broker"
     for name in ("queue", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    return {
-        "CELERY_BROKER_URL": "filesystem://",
-        "CELERY_BROKER_TRANSPORT_OPTIONS": {
-            # One folder both ways: what the site sends is what the worker reads.
-            "data_folder_in": str(folder / "queue"),
-            "data_folder_out": str(folder / "queue"),
-            "control_folder": str(folder / "control"),
-        },
+    # One folder both ways: what the site sends is what the worker reads.
+    return "filesystem://", {
+        "data_folder_in": str(folder / "queue"),
+        "data_folder_out": str(folder / "queue"),
+        "control_folder": str(folder / "control"),
     }
 
 
