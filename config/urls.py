@@ -4,6 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("collection.participant.urls")),
+    path("api/participant/", include("collection.api.urls")),
     path("images/", include("variants.urls")),
     path("research/", include("collection.researcher.urls")),
     path("research/runs/", include("learning.urls")),

@@ -1,0 +1,48 @@
+"""Who answers. A person is known by a panel's ID or a cookie's random token, a device by a cookie."""
+
+from typing import Any
+
+from collection.models import Device, Person, Rater, Study
+from collection.selectors.people import token_sha256
+
+
+def person_for(*, token: str = "", panel: str = "", panel_id: str = "", is_simulated: bool = False) -> Person:
+    """The person with this panel ID or, without one, with this cookie; made at the first call.
+
+    Raises ValueError when neither is given: without it everybody would be the same person.
+    """
+    if panel_id:
+        person, _ = Person.objects.get_or_create(
+            panel=panel, panel_id=panel_id, defaults={"is_simulated": is_simulated}
+        )
+    elif token:
+        person, _ = Person.objects.get_or_create(
+            cookie_sha256=token_sha256(token), defaults={"is_simulated": is_simulated}
+        )
+    else:
+        raise ValueError("a person needs a panel_id or a token")
+    return person
+
+
+def device_for(token: str) -> Device:
+    if not token:
+        raise ValueError("a device needs a token")
+    device, _ = Device.objects.get_or_create(cookie_sha256=token_sha256(token))
+    return device
+
+
+def rater_for(
+    study: Study, person: Person, device: Device, simulation: dict[str, Any] | None = None
+) -> Rater:
+    """The person on the device in the study; `simulation` is the taste of a simulated rater."""
+    rater, _ = Rater.objects.get_or_create(
+        study=study, person=person, device=device, defaults={"simulation": simulation}
+    )
+    return rater
+
+
+def rater_mark_simulated(rater: Rater, simulation: dict[str, Any]) -> None:
+    """Say of a rater who came through the front door that a program answered, and with which taste."""
+    rater.simulation = simulation
+    rater.save(update_fields=["simulation"])
+    Person.objects.filter(pk=rater.person_id).update(is_simulated=True)
