@@ -1,0 +1,177 @@
+"""Studies: made, filled with pairs, opened, closed."""
+
+import itertools
+from collections.abc import Iterable
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from collection.design.plan import require_enough_pairs
+from collection.design.protocol import Protocol
+from collection.design.splits import split_assign
+from collection.models import Study, StudyPair, StudyScene
+from collection.models.studies import Split
+from collection.selectors.studies import study_pair_counts
+from variants.models import Pair, Scene
+
+SLUG_LENGTH = 50
+
+
+class StudyError(ValueError):
+    """A study cannot be made or changed this way; the message says what mends it."""
+
+
+@transaction.atomic
+def study_create(
+    name: str,
+    *,
+    slug: str | None = None,
+    protocol: Protocol | None = None,
+    scenes: Iterable[Scene] | None = None,
+    simulated: bool = False,
+    purpose: str = "",
+    licence: str = "other",
+    citation: str = "",
+) -> Study:
+    """Make a study in draft, on all scenes unless told otherwise.
+
+    Raises StudyError for an impossible name and for a slug that is taken. Without a slug one is made
+    from the name, with a number behind it where it is taken.
+    """
+    protocol = protocol or Protocol()
+    fields = {
+        "name": _clean_name(name),
+        "protocol": protocol.to_json(),
+        "is_simulated": simulated,
+        "purpose": purpose,
+        "licence": licence,
+        "citation": citation,
+    }
+    study = _create_with_slug(slug, **fields) if slug else _create_with_free_slug(**fields)
+    study_add_scenes(study, Scene.objects.all() if scenes is None else scenes)
+    return study
+
+
+def study_add_scenes(study: Study, scenes: Iterable[Scene]) -> int:
+    """Add the scenes that the study does not have yet; the split of those it has stays.
+
+    The split hangs on the scenes' IDs and the protocol's seed. Returns how many were added.
+    """
+    protocol = Protocol.from_json(study.protocol)
+    assigned = dict(StudyScene.objects.filter(study=study).values_list("scene__public_id", "split"))
+    joining = {scene.public_id: scene for scene in scenes if scene.public_id not in assigned}
+    splits = split_assign(assigned, joining, share=protocol.validation_scenes, seed=protocol.seed)
+    if not protocol.validation_scenes:  # nothing is held out: there is no split
+        splits = dict.fromkeys(joining, Split.NONE)
+    rows = [StudyScene(study=study, scene=scene, split=splits[key]) for key, scene in joining.items()]
+    StudyScene.objects.bulk_create(rows)
+    return len(rows)
+
+
+def study_set_protocol(study: Study, protocol: Protocol) -> None:
+    """Give the study another protocol; refused once somebody has begun to answer."""
+    with transaction.atomic():
+        # session_start holds the same lock while it plans.
+        study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+        if n := study.sessions.count():
+            raise StudyError(
+                f"the protocol of {study.slug} is frozen: {n} sessions were begun with it; "
+                "make another study for another protocol"
+            )
+        study.protocol = protocol.to_json()
+        study.save(update_fields=["protocol"])
+
+
+def study_link_pairs(study: Study, pairs: Iterable[Pair]) -> int:
+    """Let the study ask about these pairs of its scenes; return how many are new to it."""
+    pairs = list(pairs)
+    scenes = set(StudyScene.objects.filter(study=study).values_list("scene_id", flat=True))
+    for pair in pairs:
+        if pair.scene_id not in scenes:
+            raise StudyError(f"pair {pair} is of a scene that is not in {study.slug}")
+    with transaction.atomic():
+        before = StudyPair.objects.filter(study=study).count()
+        rows = [StudyPair(study=study, pair=pair) for pair in pairs]
+        StudyPair.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+        return StudyPair.objects.filter(study=study).count() - before
+
+
+def study_open(study: Study) -> None:
+    """From now on it can be answered. Raises StudyError when something is missing for that."""
+    _check_can_open(study)
+    study.status = Study.Status.OPEN
+    study.opened_at = study.opened_at or timezone.now()
+    study.save(update_fields=["status", "opened_at"])
+
+
+def study_pause(study: Study) -> None:
+    """No new sessions; those under way may be finished."""
+    if study.status not in (Study.Status.OPEN, Study.Status.PAUSED):
+        raise StudyError(f"{study.slug} is {study.status}; only an open study can be paused")
+    study.status = Study.Status.PAUSED
+    study.save(update_fields=["status"])
+
+
+def study_close(study: Study) -> None:
+    """No answers any more, and for good."""
+    if study.status == Study.Status.CLOSED:
+        return
+    study.status = Study.Status.CLOSED
+    study.closed_at = timezone.now()
+    study.save(update_fields=["status", "closed_at"])
+
+
+def _check_can_open(study: Study) -> None:
+    if study.status == Study.Status.CLOSED:
+        raise StudyError(f"{study.slug} is closed, and a closed study stays closed")
+    try:
+        protocol = Protocol.from_json(study.protocol)
+    except ValueError as error:
+        raise StudyError(f"the protocol of {study.slug} is not valid: {error}") from error
+    if not StudyScene.objects.filter(study=study).exists():
+        raise StudyError(f"{study.slug} has no scenes; import some with `manage.py import_scenes DIR`")
+    counts = study_pair_counts(study)
+    if counts.unrendered:
+        raise StudyError(
+            f"{counts.unrendered} pairs of {study.slug} have images that are not rendered; "
+            f"run `manage.py generate_variants {study.slug}`"
+        )
+    try:
+        require_enough_pairs(counts.askable, protocol)
+    except ValueError as error:
+        hint = "" if counts.askable else f" (`manage.py generate_variants {study.slug}` makes pairs)"
+        raise StudyError(f"{study.slug} cannot be opened: {error}{hint}") from error
+
+
+def _clean_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 200:
+        raise StudyError(f"a study's name has 1 to 200 characters, this one has {len(name)}")
+    return name
+
+
+def _create_with_slug(slug: str, **fields: object) -> Study:
+    if slugify(slug) != slug or len(slug) > SLUG_LENGTH:
+        raise StudyError(
+            f"the slug {slug!r} is not one: at most {SLUG_LENGTH} of a-z, 0-9, - and _, such as {slugify(slug)!r}"
+        )
+    try:
+        with transaction.atomic():
+            return Study.objects.create(slug=slug, **fields)
+    except IntegrityError as error:
+        raise StudyError(f"a study with the slug {slug!r} is already here; choose another") from error
+
+
+def _create_with_free_slug(**fields: object) -> Study:
+    base = slugify(str(fields["name"]))[:SLUG_LENGTH].strip("-") or "study"
+    for n in itertools.count(1):
+        slug = base if n == 1 else f"{base[: SLUG_LENGTH - len(str(n)) - 1]}-{n}"
+        if Study.objects.filter(slug=slug).exists():
+            continue
+        try:
+            with transaction.atomic():
+                return Study.objects.create(slug=slug, **fields)
+        except IntegrityError:  # somebody else took it just now
+            continue
+    raise AssertionError("counting never ends")
