@@ -94,6 +94,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = TONALIST_DATA / "staticfiles"
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a missing folder, and finds our files without it
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": storage_settings(TONALIST_DATA),
