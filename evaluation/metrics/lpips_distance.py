@@ -1,0 +1,78 @@
+"""LPIPS with AlexNet, version 0.1: a learnt distance of deep features.
+
+The package `lpips` carries the learnt weights of the features; the features come from
+torchvision's AlexNet, which is a download. It is never fetched while evaluating and
+never replaced by anything else: without it the metric is missing, and says so.
+
+References:
+    R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang (2018), "The unreasonable
+    effectiveness of deep features as a perceptual metric", CVPR.
+"""
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FETCH = "python -m learning.fetch lpips_alex"
+
+Features = tuple[torch.Tensor, ...]
+"""Unit-length features of AlexNet's five stages, each (B, C, h, w)."""
+
+
+class BackboneMissing(Exception):
+    """AlexNet's weights are not on this machine, or cannot be read."""
+
+
+class Lpips:
+    """Call `features` once for each batch of images, `distance` for each comparison."""
+
+    def __init__(self, weights: Path | None = None, device: str | torch.device = "cpu") -> None:
+        path = weights or weights_path()
+        if not path.is_file():
+            raise BackboneMissing(f"AlexNet's weights are not at {path}")
+        self._network = _network(path).to(device)
+
+    def features(self, images: torch.Tensor) -> Features:
+        """Of images (B, H, W, 3) in [0, 1]."""
+        planes = self._network.scaling_layer(2 * images.movedim(-1, 1) - 1)
+        return tuple(_unit_length(stage) for stage in self._network.net(planes))
+
+    def distance(self, first: Features, second: Features) -> torch.Tensor:
+        """Shape (B,); 0 for equal images."""
+        total = torch.zeros(len(first[0]), device=first[0].device)
+        for one, two, linear in zip(first, second, self._network.lins, strict=True):
+            total += linear((one - two).square()).mean(dim=(1, 2, 3))
+        return total
+
+
+def weights_path() -> Path:
+    """Where torchvision keeps AlexNet once it has been fetched."""
+    from torchvision.models import AlexNet_Weights
+
+    name = str(AlexNet_Weights.IMAGENET1K_V1.url).rpartition("/")[2]
+    return Path(torch.hub.get_dir()) / "checkpoints" / name
+
+
+def _network(path: Path) -> Any:
+    import lpips
+
+    with warnings.catch_warnings():
+        # The package speaks to torchvision by an old name of an argument.
+        warnings.filterwarnings("ignore", module="torchvision")
+        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    try:
+        alexnet = torch.load(path, map_location="cpu", weights_only=True)
+        # Here `slice2.3.weight` is what torchvision calls `features.3.weight`.
+        named = {name: alexnet[f"features.{name.partition('.')[2]}"] for name in network.net.state_dict()}
+        network.net.load_state_dict(named)
+    except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise BackboneMissing(f"AlexNet's weights in {path} cannot be read ({error})") from error
+    return network.eval().requires_grad_(False)
+
+
+def _unit_length(features: torch.Tensor) -> torch.Tensor:
+    # The package's own epsilon, so that its numbers come out.
+    return features / (features.square().sum(1, keepdim=True).sqrt() + 1e-10)

@@ -1,0 +1,433 @@
+"""A whole dataset folder answered by simulated raters, made without a database.
+
+Photos become renditions, renditions pairs, pairs questions by the site's own planner,
+questions answers, answers verdicts by the site's own rules: what comes out is what an
+export of a study would be. Used by tests, benches and anyone who wants to try a
+learner before there are people.
+"""
+
+import datetime as dt
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from variants.tone.images import encode_image, fit_long_side
+
+from collection.design.plan import PlannedQuestion, plan_session
+from collection.design.protocol import Protocol
+from collection.design.rules import RaterAnswer, judge_rater
+from collection.export.folder import write_folder
+from evaluation.simulation.answers import Distances, Pixels, SceneView, thumbnail
+from evaluation.simulation.raters import (
+    CROWDS,
+    Crowd,
+    SimulatedRater,
+    benchmark_recipes,
+    choose,
+    simulate_rater,
+)
+from variants.progress import Report, silent
+from variants.tone.difference import mean_ciede2000
+from variants.tone.recipes import Recipe, apply_recipe
+
+FIRST_DAY = dt.datetime(2026, 1, 1, 9, tzinfo=dt.UTC)
+"""Simulated sessions have made-up times that depend on nothing: the same seed gives the same folder."""
+
+MIN_DELTA_E = 4.0
+"""Of a pair: two renditions near the same look say little about which look is wanted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScenePhoto:
+    name: str
+    pixels: Pixels
+    category: str = ""
+    licence: str = ""
+    attribution: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimulatedStudy:
+    """Everything that decides what is in the folder."""
+
+    n_raters: int = 48
+    n_renditions: int = 12
+    """Of each scene, the neutral one among them."""
+    near: float = 0.8
+    """Part of the renditions that are near what a group of raters wants."""
+    spread: float = 0.12
+    """How near, in look units."""
+    crowd: Crowd = CROWDS["clear"]
+    protocol: Protocol = field(
+        default_factory=lambda: Protocol(n_practice=0, long_side=256, min_delta_e=MIN_DELTA_E)
+    )
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_raters < 1:
+            raise ValueError(f"n_raters is {self.n_raters}; a study has at least 1 rater")
+        if self.n_renditions < 2:
+            raise ValueError(f"n_renditions is {self.n_renditions}; a pair needs at least 2")
+
+
+def write_simulated_dataset(
+    folder: Path,
+    photos: Sequence[ScenePhoto],
+    *,
+    n_raters: int = 48,
+    n_main: int = 80,
+    n_checks: int = 10,
+    n_renditions: int = 12,
+    near: float = 0.8,
+    long_side: int = 256,
+    crowd: Crowd = CROWDS["clear"],
+    validation_scenes: float = 0.25,
+    validation_raters: float = 0.2,
+    seed: int = 0,
+    report: Report = silent,
+) -> None:
+    """Write the folder of a study that simulated raters answered.
+
+    Args:
+        folder: must not be there yet.
+        photos: the scenes; their names and categories also decide their renditions.
+        n_raters: how many raters answer.
+        n_main: main questions of each; fewer are asked where there are fewer pairs.
+        n_checks: of them shown again, flipped.
+        n_renditions: of each scene, the neutral one among them.
+        near: part of the renditions that are near what the raters want.
+        long_side: of the renditions, in pixels.
+        crowd: whose tastes; see `CROWDS`.
+        validation_scenes: share of the scenes held out of training.
+        validation_raters: share of the valid raters held out of training.
+        seed: of everything.
+        report: told of the stages.
+    """
+    protocol = Protocol(
+        n_practice=0,
+        n_main=n_main,
+        n_checks=min(n_checks, n_main),
+        min_delta_e=MIN_DELTA_E,
+        long_side=long_side,
+        validation_scenes=validation_scenes,
+        validation_raters=validation_raters,
+        seed=seed,
+    )
+    study = SimulatedStudy(
+        n_raters=n_raters, n_renditions=n_renditions, near=near, crowd=crowd, protocol=protocol, seed=seed
+    )
+    write_study(folder, photos, study, report=report)
+
+
+def write_study(
+    folder: Path, photos: Sequence[ScenePhoto], study: SimulatedStudy, report: Report = silent
+) -> None:
+    """`write_simulated_dataset` from one config."""
+    if not photos:
+        raise ValueError("there are no photos to make scenes of")
+    scenes = []
+    for done, photo in enumerate(photos):
+        report(done, len(photos), "rendering scenes")
+        scenes.append(_scene(photo, study))
+    report(len(photos), len(photos), "rendering scenes")
+    splits = _scene_splits(len(photos), study)
+    raters, judgments = _answers(scenes, study, report)
+    write_folder(
+        folder,
+        tables={
+            "scenes": _scene_rows(scenes, splits),
+            "images": (row for scene in scenes for row in scene.image_rows()),
+            "pairs": (row for scene in scenes for row in scene.pair_rows()),
+            "raters": raters,
+            "judgments": judgments,
+        },
+        images=[(image.file_name, image.content) for scene in scenes for image in scene.images],
+        documents={"protocol.json": _protocol_json(study)},
+        report=report,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Image:
+    id: str
+    recipe: Recipe
+    content: bytes
+    thumbnail: Pixels
+
+    @property
+    def file_name(self) -> str:
+        return f"images/{self.id}.webp"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Scene:
+    id: str
+    photo: ScenePhoto
+    width: int
+    height: int
+    images: list[_Image]
+    pairs: list[tuple[int, int, float]]
+    """Positions in `images` and the ΔE between them."""
+
+    def image_rows(self) -> Iterator[dict[str, Any]]:
+        for image in self.images:
+            yield {
+                "image_id": image.id,
+                "scene_id": self.id,
+                "file_name": image.file_name,
+                "source_type": "D",
+                "recipe": json.dumps(image.recipe.to_json(), sort_keys=True),
+                "width": self.width,
+                "height": self.height,
+                "sha256": hashlib.sha256(image.content).hexdigest(),
+            }
+
+    def pair_id(self, pair: tuple[int, int, float]) -> str:
+        return _id(self.id, "pair", pair[0], pair[1])
+
+    def pair_rows(self) -> Iterator[dict[str, Any]]:
+        for pair in self.pairs:
+            yield {
+                "pair_id": self.pair_id(pair),
+                "scene_id": self.id,
+                "image_a": self.images[pair[0]].id,
+                "image_b": self.images[pair[1]].id,
+                "delta_e": pair[2],
+            }
+
+
+def _scene(photo: ScenePhoto, study: SimulatedStudy) -> _Scene:
+    pixels = fit_long_side(photo.pixels, study.protocol.long_side)
+    scene_id = _id(study.seed, "scene", photo.name)
+    recipes = benchmark_recipes(
+        study.n_renditions,
+        study.seed,
+        category=photo.category,
+        scene=photo.name,
+        crowd=study.crowd,
+        near=study.near,
+        spread=study.spread,
+    )
+    images = []
+    for number, recipe in enumerate(recipes):
+        rendition = apply_recipe(pixels, recipe)
+        images.append(
+            _Image(
+                id=_id(scene_id, "image", number),
+                recipe=recipe,
+                content=encode_image(rendition, study.protocol.encoding),
+                thumbnail=thumbnail(rendition),
+            )
+        )
+    return _Scene(
+        id=scene_id,
+        photo=photo,
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        images=images,
+        pairs=_pairs(images, study, scene_id),
+    )
+
+
+def _pairs(images: list[_Image], study: SimulatedStudy, scene_id: str) -> list[tuple[int, int, float]]:
+    """Pairs whose difference can be seen and is still a matter of taste, at most so many, at random."""
+    protocol = study.protocol
+    measured = [
+        (a, b, mean_ciede2000(images[a].thumbnail, images[b].thumbnail))
+        for a, b in itertools.combinations(range(len(images)), 2)
+    ]
+    fitting = [pair for pair in measured if protocol.min_delta_e <= pair[2] <= protocol.max_delta_e]
+    rng = np.random.default_rng([study.seed, 4, int(scene_id[:8], 16)])
+    kept = rng.permutation(len(fitting))[: protocol.max_pairs_per_scene]
+    return [fitting[i] for i in sorted(kept.tolist())]
+
+
+def _answers(
+    scenes: list[_Scene], study: SimulatedStudy, report: Report
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of the raters and of the judgments."""
+    asked = _Questionnaire(scenes, study)
+    rater_rows, judgment_rows = [], []
+    for index in range(study.n_raters):
+        report(index, study.n_raters, "simulated raters answer")
+        rater = simulate_rater(index, seed=study.seed, crowd=study.crowd)
+        rows = asked.session(index, rater)
+        judgment_rows += rows
+        rater_rows.append(_rater_row(index, rater, rows, study))
+    report(study.n_raters, study.n_raters, "simulated raters answer")
+    _split_raters(rater_rows, study)
+    return rater_rows, judgment_rows
+
+
+class _Questionnaire:
+    """Plans the sessions over all pairs and lets raters answer them."""
+
+    def __init__(self, scenes: list[_Scene], study: SimulatedStudy) -> None:
+        self.study = study
+        self.scenes = scenes
+        self.pairs = [(s, pair) for s, scene in enumerate(scenes) for pair in scene.pairs]
+        if not self.pairs:
+            raise ValueError(
+                "no two renditions differ by as much as the protocol wants; the photos are too alike"
+            )
+        n_main = min(study.protocol.n_main, len(self.pairs))
+        self.protocol = Protocol.from_json(
+            study.protocol.to_json() | {"n_main": n_main, "n_checks": min(study.protocol.n_checks, n_main)}
+        )
+        self.exposures = np.zeros(len(self.pairs), int)
+        self.first_image = np.cumsum([0, *(len(scene.images) for scene in scenes)])
+        self.images = [image for scene in scenes for image in scene.images]
+        self.distances = Distances({scene.id: _view(scene) for scene in scenes})
+
+    def session(self, index: int, rater: SimulatedRater) -> list[dict[str, Any]]:
+        """One rater's judgments as rows of the table."""
+        rng = np.random.default_rng([self.study.seed, 5, index])
+        questions = plan_session(self._candidates(), self.protocol, rng)
+        now = FIRST_DAY + dt.timedelta(hours=index)
+        rows: list[dict[str, Any]] = []
+        for question in questions:
+            now += dt.timedelta(milliseconds=700)
+            row = self._judgment(index, rater, question, len(questions), rng)
+            now += dt.timedelta(milliseconds=row["response_ms"])
+            rows.append({**row, "answered_at": now})
+            if question.kind == "main":
+                self.exposures[question.pair] += 1
+        return rows
+
+    def _candidates(self) -> list[tuple[int, int, int, int, int]]:
+        return [
+            (number, s, self.first_image[s] + pair[0], self.first_image[s] + pair[1], exposures)
+            for number, ((s, pair), exposures) in enumerate(
+                zip(self.pairs, self.exposures.tolist(), strict=True)
+            )
+        ]
+
+    def _judgment(
+        self,
+        index: int,
+        rater: SimulatedRater,
+        question: PlannedQuestion,
+        n_questions: int,
+        rng: np.random.Generator,
+    ) -> dict[str, Any]:
+        scene_number, pair = self.pairs[question.pair]
+        scene = self.scenes[scene_number]
+        left, right = self.images[question.left].id, self.images[question.right].id
+        distances = self.distances.of(rater, scene.id)
+        choice = choose(rater, distances[left], distances[right], rng, progress=question.index / n_questions)
+        preferred, rejected = (left, right) if choice.side == "left" else (right, left)
+        is_check = question.repeats is not None
+        return {
+            "judgment_id": self._judgment_id(index, question.index),
+            "rater_id": _rater_id(self.study, index),
+            "pair_id": scene.pair_id(pair),
+            "preferred_image": preferred,
+            "rejected_image": rejected,
+            "left_image": left,
+            "right_image": right,
+            "chosen_side": choice.side,
+            "response_ms": choice.response_ms,
+            "is_check": is_check,
+            "repeats_judgment": self._judgment_id(index, question.repeats) if is_check else None,
+            "question_index": question.index,
+        }
+
+    def _judgment_id(self, index: int, question: int | None) -> str:
+        return _id(self.study.seed, "judgment", index, question)
+
+
+def _view(scene: _Scene) -> SceneView:
+    return SceneView(
+        category=scene.photo.category,
+        neutral=scene.images[0].thumbnail,
+        renditions={image.id: image.thumbnail for image in scene.images},
+    )
+
+
+def _scene_rows(scenes: list[_Scene], splits: list[str]) -> Iterator[dict[str, Any]]:
+    for scene, split in zip(scenes, splits, strict=True):
+        yield {
+            "scene_id": scene.id,
+            "category": scene.photo.category or None,
+            "source_type": "E",
+            "width": scene.width,
+            "height": scene.height,
+            "licence": scene.photo.licence or None,
+            "attribution": scene.photo.attribution or None,
+            "split": split,
+        }
+
+
+def _rater_row(
+    index: int, rater: SimulatedRater, rows: list[dict[str, Any]], study: SimulatedStudy
+) -> dict[str, Any]:
+    judgment = judge_rater(_rater_answers(rows), study.protocol.rules)
+    return {
+        "rater_id": _rater_id(study, index),
+        "person_id": _id(study.seed, "person", index),
+        "device_id": _id(study.seed, "device", index),
+        "platform": "simulated",
+        "n_answers": len(rows),
+        "consistency": judgment.consistency,
+        "median_response_ms": judgment.median_response_ms,
+        "valid": judgment.may_be_used,
+        "exclusion_reason": ",".join(judgment.reasons) or None,
+        "split": "none",
+        "simulated": True,
+        "simulation": json.dumps(rater.to_json(), sort_keys=True),
+    }
+
+
+def _rater_answers(rows: list[dict[str, Any]]) -> list[RaterAnswer]:
+    preferred = {row["judgment_id"]: row["preferred_image"] for row in rows}
+    return [
+        RaterAnswer(
+            side=row["chosen_side"],
+            response_ms=row["response_ms"],
+            is_check=row["is_check"],
+            agrees=preferred[row["repeats_judgment"]] == row["preferred_image"] if row["is_check"] else None,
+        )
+        for row in rows
+    ]
+
+
+def _scene_splits(n: int, study: SimulatedStudy) -> list[str]:
+    """`validation` for the wanted share, at random; all `none` where nothing is held out."""
+    n_held_out = round(n * study.protocol.validation_scenes)
+    if not n_held_out:
+        return ["none"] * n
+    order = np.random.default_rng([study.seed, 6]).permutation(n)
+    return ["validation" if i in set(order[:n_held_out].tolist()) else "train" for i in range(n)]
+
+
+def _split_raters(rows: list[dict[str, Any]], study: SimulatedStudy) -> None:
+    """Valid raters are split; the others are in none."""
+    valid = [row for row in rows if row["valid"]]
+    n_held_out = round(len(valid) * study.protocol.validation_raters)
+    if not n_held_out:
+        return
+    order = np.random.default_rng([study.seed, 7]).permutation(len(valid)).tolist()
+    for place, i in enumerate(order):
+        valid[i]["split"] = "validation" if place < n_held_out else "train"
+
+
+def _protocol_json(study: SimulatedStudy) -> str:
+    facts = {
+        "simulated": True,
+        "protocol": study.protocol.to_json(),
+        "simulation": {"seed": study.seed, "near": study.near, "spread": study.spread},
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+
+
+def _rater_id(study: SimulatedStudy, index: int) -> str:
+    return _id(study.seed, "rater", index)
+
+
+def _id(*parts: object) -> str:
+    return hashlib.md5("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
