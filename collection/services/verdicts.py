@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -19,7 +19,7 @@ RATERS_AT_A_TIME = 500
 class AnswerRow(NamedTuple):
     rater: int
     kind: str
-    side: Literal["left", "right"]
+    side: str
     response_ms: int | None
     left: int
     right: int
@@ -107,7 +107,12 @@ def _answer(row: AnswerRow) -> RaterAnswer:
     if is_check and row.first_side:
         first = row.first_left if row.first_side == "left" else row.first_right
         agrees = first == (row.left if row.side == "left" else row.right)
-    return RaterAnswer(side=row.side, response_ms=row.response_ms, is_check=is_check, agrees=agrees)
+    return RaterAnswer(
+        side="left" if row.side == "left" else "right",
+        response_ms=row.response_ms,
+        is_check=is_check,
+        agrees=agrees,
+    )
 
 
 def _verdict(rater: int, rules: RuleSet, found: RaterJudgment) -> Verdict:
