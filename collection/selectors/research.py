@@ -4,6 +4,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.db.models import Avg, Count, F, Max, Min, Prefetch, Q, QuerySet
 
@@ -52,6 +53,8 @@ class StudyFigures:
     n_finished: int
     n_under_way: int
     n_main: int
+    n_fast: int
+    """Main answers faster than `fast_below_ms`."""
     n_checks: int
     n_judged: int
     n_valid: int
@@ -99,7 +102,7 @@ def studies_summaries() -> list[StudySummary]:
     ]
 
 
-def study_figures(study: Study, *, rule_set: str) -> StudyFigures:
+def study_figures(study: Study, *, rule_set: str, fast_below_ms: int) -> StudyFigures:
     """Everything that the overview of a study shows, in a fixed number of queries."""
     raters = study.raters.aggregate(n=Count("pk"), simulated=Count("pk", filter=~Q(simulation=None)))
     sessions = study.sessions.aggregate(
@@ -112,7 +115,7 @@ def study_figures(study: Study, *, rule_set: str) -> StudyFigures:
         high=Max("exposures"),
         mean=Avg("exposures"),
     )
-    sides = _sides(study)
+    sides = _sides(study, fast_below_ms)
     verdicts = list(
         Verdict.objects.filter(rater__study=study, rule_set=rule_set).values_list(
             "may_be_used", "reasons", "median_response_ms"
@@ -124,7 +127,8 @@ def study_figures(study: Study, *, rule_set: str) -> StudyFigures:
         n_simulated=raters["simulated"],
         n_finished=sessions["finished"],
         n_under_way=sessions["under_way"],
-        n_main=sum(n for _, n in sides),
+        n_main=sum(side.n for side in sides),
+        n_fast=sum(side.fast for side in sides),
         n_checks=sum(n * count for (_, n), count in checks.items()),
         n_judged=len(verdicts),
         n_valid=sum(usable for usable, _, _ in verdicts),
@@ -133,7 +137,7 @@ def study_figures(study: Study, *, rule_set: str) -> StudyFigures:
         exposures_low=pairs["low"] or 0,
         exposures_high=pairs["high"] or 0,
         exposures_mean=float(pairs["mean"] or 0),
-        left_shares=sides,
+        left_shares=[(side.left, side.n) for side in sides],
         checks=checks,
         response_times=_response_times(study),
         response_medians=[median for _, _, median in verdicts if median is not None],
@@ -211,6 +215,11 @@ def scene_sheets(study_scenes: Iterable[StudyScene]) -> list[SceneSheet]:
     ]
 
 
+def protocol_hashes(study: Study) -> Counter[str]:
+    """Hash of the protocol → sessions planned by it."""
+    return Counter(dict(study.sessions.order_by().values_list("protocol_hash").annotate(n=Count("pk"))))
+
+
 def _main_answers() -> QuerySet[Question]:
     return Question.objects.filter(kind=Question.Kind.MAIN).exclude(answered_at=None).order_by()
 
@@ -219,15 +228,26 @@ def _sessions_by_study(sessions: QuerySet[Session]) -> Counter[int]:
     return Counter(dict(sessions.order_by().values_list("study").annotate(n=Count("pk"))))
 
 
-def _sides(study: Study) -> list[tuple[int, int]]:
-    """(left, all) of the main answers of each rater who gave one."""
+class _Sides(NamedTuple):
+    """Main answers of one rater."""
+
+    left: int
+    fast: int
+    n: int
+
+
+def _sides(study: Study, fast_below_ms: int) -> list[_Sides]:
     rows = (
         _main_answers()
         .filter(session__study=study)
         .values("session__rater")
-        .annotate(left=Count("pk", filter=Q(chosen_side=Question.Side.LEFT)), n=Count("pk"))
+        .annotate(
+            left=Count("pk", filter=Q(chosen_side=Question.Side.LEFT)),
+            fast=Count("pk", filter=Q(response_ms__lt=fast_below_ms)),
+            n=Count("pk"),
+        )
     )
-    return [(row["left"], row["n"]) for row in rows]
+    return [_Sides(row["left"], row["fast"], row["n"]) for row in rows]
 
 
 def _checks(study: Study) -> Counter[tuple[int, int]]:
