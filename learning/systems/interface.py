@@ -14,10 +14,6 @@ Profile = dict[str, npt.NDArray[np.float32]]
 """What a system knows of one rater, as named arrays; only the system itself knows what they mean."""
 
 
-class RunError(Exception):
-    """A run folder cannot be used; the message says what is wrong with it and what mends it."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReferencePair:
     """One answer of a rater."""

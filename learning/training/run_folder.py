@@ -1,0 +1,216 @@
+"""A run folder: everything that one training leaves behind, and its checks on the way back in.
+
+    config.json          system, preset, every setting, seed, dataset's hash, versions of the software
+    weights.safetensors  the trained network
+    curves.parquet       every logged step
+    log.txt  README.md   what happened, and the model card
+    raters/              profiles that `learning.adapt` stored
+    checkpoint/          only while training
+
+Every file is written beside its place and renamed, so that a crash leaves the old one or none.
+"""
+
+import datetime as dt
+import json
+import platform
+import shutil
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+FORMAT = 1
+"""Of config.json and the weights' names; a run of another format is refused."""
+Tensors = Mapping[str, torch.Tensor]
+
+
+class RunError(Exception):
+    """A run folder cannot be used; the message says what is wrong with it and what mends it."""
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"format": FORMAT, **config, "software": software_versions()}, indent=2, default=str)
+    write_text(folder / "config.json", text + "\n")
+
+
+def read_config(folder: Path, *, system: str | None = None) -> dict[str, Any]:
+    """Raise RunError where the folder is no run, of another system than asked for, or of another format."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise RunError(
+            f"{folder} is not a run folder: it has no config.json (python -m learning.train makes one)"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is not JSON: {error}") from error
+    if not isinstance(config, dict) or not {"format", "system", "preset", "settings"} <= config.keys():
+        raise RunError(f"{path} is not a run's config: it needs format, system, preset and settings")
+    if config["format"] != FORMAT:
+        raise RunError(
+            f"{path} is of format {config['format']}, and this version reads format {FORMAT}; train again"
+        )
+    if system is not None and config["system"] != system:
+        raise RunError(f"{folder} is a run of the system {config['system']!r}, not of {system!r}")
+    return config
+
+
+def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
+    """Make a new run folder, or see that the one to resume is of the very same run.
+
+    Raises:
+        RunError: the folder holds a run already, or the one to resume differs from `config`.
+    """
+    if not (folder / "config.json").is_file():
+        if folder.exists() and any(folder.iterdir()):
+            raise RunError(f"{folder} is not empty and holds no run; name a folder that is new")
+        write_config(folder, config)
+        log(folder, f"{config['system']}, preset {config['preset']}, backbone {config['backbone']}")
+        return
+    if not resume:
+        raise RunError(f"{folder} holds a run already; go on with --resume, or name another folder")
+    stored = read_config(folder)
+    for field in ("system", "dataset", "settings"):
+        if stored.get(field) != config[field]:
+            what = _first_difference(stored.get(field), config[field])
+            raise RunError(f"{folder} cannot be resumed: it was trained with another {field}{what}")
+    write_config(folder, config)
+
+
+def _first_difference(stored: Any, wanted: Any) -> str:
+    if not (isinstance(stored, dict) and isinstance(wanted, dict)):
+        return f" ({stored!r} there, {wanted!r} now)"
+    name = next(name for name in wanted if stored.get(name) != wanted[name])
+    return f", {name}{_first_difference(stored.get(name), wanted[name])}"
+
+
+def write_weights(folder: Path, tensors: Tensors, *, system: str, name: str = "weights.safetensors") -> None:
+    held = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    facts = {"system": system, "format": str(FORMAT)}
+    replace_file(folder / name, lambda path: save_file(held, path, metadata=facts))
+
+
+def read_weights(folder: Path, *, system: str, name: str = "weights.safetensors") -> dict[str, torch.Tensor]:
+    """Raise RunError for a file that is missing, cut short, or another system's."""
+    path = folder / name
+    if not path.is_file():
+        unfinished = (folder / "checkpoint").is_dir()
+        raise RunError(
+            f"{path} is missing; "
+            + ("the training has not ended: go on with --resume" if unfinished else "train the system again")
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = (file.metadata() or {}).get("system")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} is cut short or broken ({error}); copy it again, or train again") from error
+    if found != system:
+        raise RunError(f"{path} holds weights of the system {found!r}, not of {system!r}")
+    return tensors
+
+
+def fill(network: torch.nn.Module, tensors: Tensors, folder: Path) -> None:
+    """Load weights strictly; raise RunError naming the first that do not fit."""
+    own = network.state_dict()
+    unlike = [f"{name} is missing" for name in own.keys() - tensors.keys()]
+    unlike += [f"{name} is not of this network" for name in tensors.keys() - own.keys()]
+    unlike += [
+        f"{name} has the shape {tuple(tensors[name].shape)}, not {tuple(own[name].shape)}"
+        for name in own.keys() & tensors.keys()
+        if own[name].shape != tensors[name].shape
+    ]
+    if unlike:
+        raise RunError(
+            f"{folder}: the weights do not fit config.json: {'; '.join(sorted(unlike)[:3])}"
+            + (f" and {len(unlike) - 3} more" if len(unlike) > 3 else "")
+        )
+    network.load_state_dict(dict(tensors))
+
+
+def write_curves(folder: Path, rows: list[dict[str, float]]) -> None:
+    replace_file(folder / "curves.parquet", lambda path: pq.write_table(pa.Table.from_pylist(rows), path))
+
+
+def write_card(folder: Path, title: str, *, n_parameters: int) -> None:
+    """The model card, README.md."""
+    config = read_config(folder)
+    dataset = config["dataset"]
+    of = "**simulated raters**" if dataset["simulated"] else "raters"
+    mark = (
+        "> **SIMULATED.** This model was trained on the answers of simulated raters, not of people. "
+        "Its figures say whether the chain learns what it is given, and nothing about people's taste.\n\n"
+        if dataset["simulated"]
+        else ""
+    )
+    write_text(
+        folder / "README.md",
+        f"""# {title} ({config["system"]}, preset {config["preset"]})
+
+{mark}Renders photos to a rater's taste in colour and tone, read from the rater's answers to pairwise questions.
+
+| | |
+| --- | --- |
+| dataset | {dataset["name"]}, sha256 `{dataset["sha256"]}` |
+| trained on | {dataset["training_judgments"]} answers of {dataset["training_raters"]} {of}, \
+{dataset["training_images"]} images of {dataset["training_scenes"]} scenes |
+| raters left out | {dataset["raters_left_out"]} had too few answers on training scenes |
+| backbone | {config["backbone"]} |
+| parameters | {n_parameters:,} without the backbone |
+| seed | {config["seed"]} |
+| software | {", ".join(f"{name} {version}" for name, version in config["software"].items())} |
+
+Every setting stands in `config.json`, every logged step in `curves.parquet`.
+
+**Use.** `python -m learning.render --run FOLDER --dataset DATASET --rater ID IN OUT`
+
+**Limits.** Not validated on people{" at all" if dataset["simulated"] else "; see the evaluation report of this run"}.
+Photos unlike the training scenes may be edited badly. Held-out raters and scenes were not seen in training.
+""",
+    )
+
+
+def log(folder: Path, message: str) -> None:
+    """Add a line with the time to log.txt."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    with (folder / "log.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{now} {message}\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file beside `path`, then rename it; nothing of it stays after an error."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        write(partial)
+        partial.replace(path)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+    except SafetensorError as error:  # safetensors wraps the system's errors
+        raise RunError(f"{path} cannot be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+
+
+def software_versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("tonalist", "torch", "numpy", "safetensors", "transformers"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
