@@ -168,7 +168,7 @@ def test_consent_to_another_text_begins_nothing(study):
 
 def test_too_few_pairs_to_ask_begin_nothing(study):
     Rendition.objects.update(state="rejected")
-    with pytest.raises(SessionRefused, match="10 different pairs .* has 0") as refused:
+    with pytest.raises(SessionRefused, match=r"10 different pairs .* has 0") as refused:
         start(study, make_rater(study))
     assert refused.value.code == "too_few_pairs"
     assert StudyPair.objects.filter(exposures__gt=0).count() == 0
