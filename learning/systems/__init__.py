@@ -5,8 +5,8 @@ A module has `Config` (a frozen dataclass with `to_json` and `from_json`), `PRES
 `load(run_folder)`, which give what `learning.systems.interface.System` describes.
 """
 
+import dataclasses
 import importlib
-from pathlib import Path
 from typing import Any
 
 SYSTEMS: dict[str, str] = {
@@ -34,16 +34,14 @@ def system_module(system: str) -> Any:
     return importlib.import_module(SYSTEMS[system])
 
 
-def load_run(run_folder: Path) -> Any:
-    """Load whatever system a run folder holds, as `learning.systems.interface.System`.
-
-    Raises:
-        RunError: the folder holds no whole run of a known system.
-        WeightsMissing: the backbone's weights are not on this machine.
-    """
-    from learning.training.run_folder import RunError, read_config  # torch comes with it
-
-    config = read_config(Path(run_folder))
-    if config["system"] not in SYSTEMS:
-        raise RunError(f"{run_folder} is a run of {config['system']!r}, which this version does not have")
-    return system_module(config["system"]).load(Path(run_folder))
+def make_config(
+    system: str, preset: str, *, backbone: str | None = None, steps: int | None = None, seed: int = 0
+) -> Any:
+    """A preset's config with what a command or a row says instead; ValueError names what is wrong."""
+    check_names(system, preset)
+    config = dataclasses.replace(system_module(system).PRESETS[preset](), seed=seed)
+    if backbone:
+        config = dataclasses.replace(config, backbone=backbone)
+    if steps is not None:
+        config = dataclasses.replace(config, loop=dataclasses.replace(config.loop, steps=steps))
+    return config

@@ -435,6 +435,8 @@ def fit(
         TrainingError: the loss is no longer a number.
     """
     run_folder = Path(run_folder)
+    if resume and runs.is_finished(run_folder):
+        return load(run_folder)
     sampler = EpisodeSampler(dataset, config.episodes)
     backbone, device = load_backbone(config.backbone, imagenet_norm=config.imagenet_norm), _device()
     backbone.to(device)
@@ -532,14 +534,11 @@ def _step_loss(
         config.curriculum.weight(progress),
         form=config.curriculum.form,
     ).mean()
-    losses = {"loss": pairwise, "pairwise": pairwise}
+    losses = {"loss": pairwise, "loss_pairwise": pairwise}
     if network.gate is not None:
         gate, ranking = _gate_losses(network.gate(embedding, features))
-        losses |= {
-            "loss": pairwise + config.gate_weight * (gate + ranking / 2),
-            "gate": gate,
-            "ranking": ranking,
-        }
+        losses["loss"] = pairwise + config.gate_weight * (gate + ranking / 2)
+        losses |= {"loss_gate": gate, "loss_ranking": ranking}
     return losses
 
 

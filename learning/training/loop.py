@@ -208,6 +208,7 @@ def _save_checkpoint(state: _State, folder: Path, system: str) -> None:
         last = _last_checkpoint(folder)
         kept = f"; the last good one, {last.name}, is kept" if last else ""
         raise RunError(f"{target} cannot be written ({error}){kept}") from error
+    write_curves(folder, state.curves)  # for those who watch; a resumed run takes them from the checkpoint
     for older in parent.glob("step-*"):
         if older != target:
             shutil.rmtree(older)

@@ -13,12 +13,15 @@ Every file is written beside its place and renamed, so that a crash leaves the o
 import datetime as dt
 import json
 import platform
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -91,6 +94,11 @@ def _first_difference(stored: Any, wanted: Any) -> str:
     return f", {name}{_first_difference(stored.get(name), wanted[name])}"
 
 
+def is_finished(folder: Path) -> bool:
+    """The model card is the last thing written."""
+    return (folder / "README.md").is_file()
+
+
 def write_weights(folder: Path, tensors: Tensors, *, system: str, name: str = "weights.safetensors") -> None:
     held = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     facts = {"system": system, "format": str(FORMAT)}
@@ -133,6 +141,35 @@ def fill(network: torch.nn.Module, tensors: Tensors, folder: Path) -> None:
             + (f" and {len(unlike) - 3} more" if len(unlike) > 3 else "")
         )
     network.load_state_dict(dict(tensors))
+
+
+def write_profile(
+    folder: Path, rater_id: str, profile: Mapping[str, npt.NDArray[np.float32]], *, system: str
+) -> Path:
+    """Keep what a system knows of a rater as raters/<id>.safetensors; return where."""
+    (folder / "raters").mkdir(exist_ok=True)
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in profile.items()}
+    write_weights(folder / "raters", tensors, system=system, name=_profile_name(rater_id))
+    return folder / "raters" / _profile_name(rater_id)
+
+
+def read_profile(folder: Path, rater_id: str, *, system: str) -> dict[str, npt.NDArray[np.float32]]:
+    """Raise RunError where there is none, or a broken one."""
+    name = _profile_name(rater_id)
+    if not (folder / "raters" / name).is_file():
+        raise RunError(
+            f"{folder} knows no rater {rater_id!r}; read them with learning.adapt, or name the --dataset with "
+            "their answers"
+        )
+    tensors = read_weights(folder / "raters", system=system, name=name)
+    return {key: value.numpy() for key, value in tensors.items()}
+
+
+def _profile_name(rater_id: str) -> str:
+    """Ids are made by the site, but a dataset may come from anywhere: none may leave the folder."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", rater_id) or rater_id.startswith("."):
+        raise RunError(f"the rater id {rater_id!r} cannot be a file's name (letters, digits, dots, dashes)")
+    return f"{rater_id}.safetensors"
 
 
 def write_curves(folder: Path, rows: list[dict[str, float]]) -> None:

@@ -1,0 +1,89 @@
+"""What the learning commands have in common: exit codes, errors on one line, results as JSON."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from learning.backbones import WeightsMissing
+from learning.data.dataset import DatasetError, PreferenceDataset
+from learning.systems.interface import Profile, ReferencePair, System
+from learning.training.loop import TrainingError
+from learning.training.run_folder import RunError
+from variants.progress import terminal
+from variants.tone.images import ImageError
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+Arguments = Sequence[str] | None
+Result = tuple[str, Mapping[str, Any]]
+"""A sentence for people, and the same for programs."""
+
+
+def parser(command: str, does: str, epilog: str) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog=f"python -m learning.{command}",
+        description=does,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--quiet", action="store_true", help="no progress bars")
+    made.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    return made
+
+
+def finish(work: Callable[[], Result], *, as_json: bool) -> int:
+    """Do the work, print its result, and turn what can go wrong into a line and an exit code."""
+    try:
+        sentence, result = work()
+    except (DatasetError, RunError, WeightsMissing, ImageError, ValueError) as error:
+        return _failed(error, BAD_INPUT)
+    except (TrainingError, OSError) as error:
+        return _failed(error, FAILED)
+    except KeyboardInterrupt:
+        return _failed("stopped; what is whole stays, and training goes on from there with --resume", FAILED)
+    sys.stdout.write((json.dumps(result) if as_json else sentence) + "\n")
+    return DONE
+
+
+def _failed(error: object, code: int) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    return code
+
+
+def references_of(
+    dataset: PreferenceDataset, rater_id: str, *, n: int, long_side: int
+) -> list[ReferencePair]:
+    """A rater's first `n` main answers as pairs of images; ValueError where there are none."""
+    if rater_id not in dataset.raters:
+        raise ValueError(f"{dataset.folder} has no rater {rater_id!r}; raters.parquet lists them")
+    judgments = dataset.judgments_of(rater_id)[:n]
+    if not judgments:
+        raise ValueError(f"the rater {rater_id!r} has no answers in {dataset.folder}")
+    return [
+        ReferencePair(
+            preferred=dataset.image(judgment.preferred_image, long_side),
+            rejected=dataset.image(judgment.rejected_image, long_side),
+        )
+        for judgment in judgments
+    ]
+
+
+def read_rater(
+    system: System, dataset: PreferenceDataset, rater_id: str, *, n: int, quiet: bool
+) -> tuple[Profile, int]:
+    """The profile of a rater, and from how many answers it was read."""
+    with terminal(quiet=quiet) as report:
+        report(0, 1, "reading the rater's answers")
+        references = references_of(dataset, rater_id, n=n, long_side=system.reference_size)
+        profile = system.adapt(references)
+        report(1, 1, "reading the rater's answers")
+    return profile, len(references)
+
+
+def positive(text: str) -> int:
+    """An argparse type: a whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return number

@@ -1,0 +1,65 @@
+"""Train a learner on a dataset folder: `python -m learning.train`. No database, no Django."""
+
+import sys
+from pathlib import Path
+
+from learning import cli
+from learning.data.dataset import PreferenceDataset
+from learning.systems import SYSTEMS, make_config, system_module
+from variants.progress import terminal
+
+EXAMPLE = """\
+presets
+  tiny    small enough for a CPU: about a minute for 48 raters
+  full    published sizes; wants a GPU and the weights of its backbone
+
+example
+  python -m learning.train --dataset my-study --system upe --preset tiny --out runs/first
+
+The run folder gets config.json, weights.safetensors, curves.parquet, log.txt and README.md.
+Stop with Ctrl-C at any time: the same command with --resume goes on where it was.
+"""
+
+
+def main(arguments: cli.Arguments = None) -> int:
+    parser = cli.parser("train", "Train a learner of personal taste on a dataset folder.", EXAMPLE)
+    parser.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="folder made by an export")
+    parser.add_argument("--system", required=True, choices=list(SYSTEMS), help="what learns")
+    parser.add_argument("--preset", required=True, help="its size: tiny, full")
+    parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="run folder to make")
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME[=PATH]",
+        help="image features instead of the preset's: tone_statistics, dinov2_small, dinov2_base, ... "
+        "(_reg: with registers); =PATH for a local folder of weights",
+    )
+    parser.add_argument("--steps", type=cli.positive, metavar="N", help="instead of the preset's")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in RUN")
+    options = parser.parse_args(arguments)
+
+    def work() -> cli.Result:
+        config = make_config(
+            options.system,
+            options.preset,
+            backbone=options.backbone,
+            steps=options.steps,
+            seed=options.seed,
+        )
+        dataset = PreferenceDataset.load(options.dataset)
+        with terminal(quiet=options.quiet) as report:
+            system_module(options.system).fit(dataset, config, options.out, report, resume=options.resume)
+        simulated = " (SIMULATED raters)" if dataset.is_simulated else ""
+        return f"trained{simulated}: {options.out}", {
+            "run": str(options.out),
+            "system": options.system,
+            "preset": options.preset,
+            "backbone": config.backbone,
+            "simulated": dataset.is_simulated,
+        }
+
+    return cli.finish(work, as_json=options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
