@@ -15,7 +15,7 @@ def export_named(name: str) -> Export | None:
 
 def run_named(name: str) -> Run | None:
     """The run with this id, whole or its first 8 digits or more where they are enough."""
-    found = Run.objects.filter(public_id__startswith=name)[:2] if len(name) >= 8 else ()
+    found = list(Run.objects.filter(public_id__startswith=name)[:2]) if len(name) >= 8 else []
     return found[0] if len(found) == 1 else None
 
 

@@ -17,8 +17,8 @@ class RunRefused(Exception):
 
 
 def run_create(
-    *,
     export: Export | None = None,
+    *,
     dataset: Path | str | None = None,
     system: str,
     preset: str,
