@@ -55,6 +55,8 @@ LENGTHS = {
     ("raters", "simulation"): 1_000_000,
 }
 """Characters that a text may have at most; IDs have their own limit."""
+STUDY_TEXTS = {"id": MAX_ID, "slug": 50, "name": 200, "purpose": 20_000, "licence": 50, "citation": 20_000}
+"""Of `study` in protocol.json."""
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
 
 
@@ -149,10 +151,22 @@ def _document_faults(path: Path) -> Iterator[Fault]:
         document = read_json(path.read_text(encoding="utf-8"))
         if not isinstance(document, dict) or not isinstance(document.get("study", {}), dict):
             raise ValueError("it must be an object, and `study` in it too")
+        _check_study(document.get("study", {}))
         if "protocol" in document:
             Protocol.from_json(document["protocol"])
     except (ValueError, RecursionError) as error:
         yield Fault(file=path.name, message=f"cannot be read: {_short(error)}")
+
+
+def _check_study(study: dict[str, Any]) -> None:
+    for name, longest in STUDY_TEXTS.items():
+        value = study.get(name, "")
+        if not isinstance(value, str) or len(value) > longest or "\0" in value:
+            raise ValueError(f"study.{name} must be a text of at most {longest} characters")
+    if study.get("id") and not re.match(ID, study["id"]):
+        raise ValueError(f"study.id has 1 to {MAX_ID} letters, digits, - and _")
+    if not isinstance(study.get("simulated", False), bool):
+        raise ValueError("study.simulated must be true or false")
 
 
 def _not_a_file(path: Path) -> str | None:
@@ -247,7 +261,7 @@ def _column_value_faults(tables: dict[str, _Table]) -> Iterator[Fault]:
 
 def _relation_faults(tables: dict[str, _Table]) -> Iterator[Fault]:
     """What has to fit together; all IDs are known to be there."""
-    for check in (_scene_faults, _image_row_faults, _pair_faults, _rater_faults, _judgment_faults):
+    for check in (_scene_faults, _image_row_faults, _pair_faults, _judgment_faults, _rater_faults):
         yield from check(tables)
 
 
@@ -412,15 +426,28 @@ def _rater_faults(tables: dict[str, _Table]) -> Iterator[Fault]:
         stated,
         counted,
     )
-    for name, low, high in (("consistency", 0, 1), ("pixel_ratio", 0, 100)):
-        values = raters.numbers(name)
-        outside = ~((values >= low) & (values <= high)) & ~raters.nulls(name)
-        yield from _at(raters, outside, f"{name} is {{}}", values)
+    yield from _consistency_faults(raters, judgments, rater)
+    ratio = raters.numbers("pixel_ratio")
+    outside = ~((ratio > 0) & (ratio <= 100)) & ~raters.nulls("pixel_ratio")
+    yield from _at(raters, outside, "pixel_ratio is {}", ratio)
     for name in ("screen_width", "screen_height", "color_depth", "median_response_ms"):
         values = raters.numbers(name)
         yield from _at(raters, values < 0, f"{name} is {{}}", values)
     yield from _validity_faults(raters)
     yield from _json_faults(raters, "simulation", raters.text("simulation"))
+
+
+def _consistency_faults(raters: _Table, judgments: _Table, rater: Codes) -> Iterator[Fault]:
+    """It is the part of the rater's checks that chose the image of the first answer."""
+    first = judgments.text("repeats_judgment").rows_of(judgments.text("judgment_id"))
+    chosen = judgments.text("preferred_image").codes
+    counts = (first >= 0) & (rater >= 0)
+    answered = np.bincount(rater[counts], minlength=raters.n_rows)
+    agreed = np.bincount(rater[counts & (chosen == chosen[first])], minlength=raters.n_rows)
+    stated = raters.numbers("consistency")
+    found = np.where(answered > 0, agreed / np.maximum(answered, 1), np.nan)
+    wrong = ~np.isclose(stated, found, atol=1e-3, equal_nan=True)
+    yield from _at(raters, wrong, "consistency is {}, {} of {} checks agree", stated, agreed, answered)
 
 
 def _validity_faults(raters: _Table) -> Iterator[Fault]:
