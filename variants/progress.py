@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tqdm import tqdm
 
@@ -52,7 +53,7 @@ def _line(done: int, total: int, stage: str) -> None:
 
 @contextmanager
 def _bars() -> Iterator[Report]:
-    bar: "tqdm[None] | None" = None
+    bar: tqdm[Any] | None = None
 
     def report(done: int, total: int, stage: str) -> None:
         nonlocal bar

@@ -1,4 +1,6 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from variants import views
 
 app_name = "variants"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("<str:public_id>", views.rendition_image, name="image")]

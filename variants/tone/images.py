@@ -55,11 +55,21 @@ class Photo:
     """What the file was: format, mode, bits, bits_used, profile, orientation, transparent, notes."""
 
 
-def read_photo(source: str | Path | BinaryIO, limits: Limits | None = None, name: str = "") -> Photo:
-    """Read a photo from a path or an open file; ImageError says what is wrong with it."""
+def read_photo(source: str | Path | bytes | BinaryIO, limits: Limits | None = None, name: str = "") -> Photo:
+    """Read a photo from a path, from bytes or from an open file; ImageError says what is wrong with it."""
     limits = limits or Limits()
     data, name = _read_bytes(source, limits, name)
     return _Reader(name, data, limits).read()
+
+
+def read_file(path: str | Path, limits: Limits) -> bytes:
+    """A file's bytes, but never more than one above the limit."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(limits.max_bytes + 1)
+    except OSError as error:
+        raise ImageError(f"{path.name}: {error.strerror or error}") from error
 
 
 def encode_image(pixels: Pixels, encoding: str) -> bytes:
@@ -173,7 +183,7 @@ class _Reader:
             "bits": bits,
             "bits_used": bits,
             "profile": "",
-            "orientation": image.getexif().get(0x0112, 1),
+            "orientation": _orientation(image),
         }
 
     def _bits(self, image: Image.Image) -> int:
@@ -247,7 +257,7 @@ class _Reader:
         except ImageCms.PyCMSError:
             self._note_bad_profile("cannot be read")
             return False
-        self.found["profile"] = description
+        self.found["profile"] = "".join(filter(str.isprintable, description))[:200]
         return "srgb" not in description.lower()
 
     def _convert(self, image: Image.Image, profile: bytes) -> Image.Image | None:
@@ -273,18 +283,13 @@ class _Reader:
         return ImageError(f"{self.name}: {what}")
 
 
-def _read_bytes(source: str | Path | BinaryIO, limits: Limits, name: str) -> tuple[bytes, str]:
-    if isinstance(source, str | Path):
-        path = Path(source)
-        name = name or path.name
-        try:
-            with path.open("rb") as file:
-                data = file.read(limits.max_bytes + 1)
-        except OSError as error:
-            raise ImageError(f"{name}: {error.strerror or error}") from error
+def _read_bytes(source: str | Path | bytes | BinaryIO, limits: Limits, name: str) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        name, data = name or "image", source
+    elif isinstance(source, str | Path):
+        name, data = name or Path(source).name, read_file(source, limits)
     else:
-        data = source.read(limits.max_bytes + 1)
-        name = name or "image"
+        name, data = name or "image", source.read(limits.max_bytes + 1)
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes).")
     if len(data) > limits.max_bytes:
@@ -322,6 +327,11 @@ def _as_image_errors(name: str) -> Iterator[None]:
 
 def _from_8_bit(image: Image.Image) -> Pixels:
     return np.asarray(image, dtype=np.float32) / np.float32(255)
+
+
+def _orientation(image: Image.Image) -> int:
+    found = image.getexif().get(0x0112, 1)
+    return found if found in range(1, 9) else 1
 
 
 def _turned(levels: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, Any]:

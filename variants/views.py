@@ -1,0 +1,29 @@
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+
+from variants.models import Rendition
+from variants.tone.images import CONTENT_TYPES
+
+
+@require_safe
+def rendition_image(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The rendition's file. It never changes under its address, so that it may be kept for ever."""
+    rendition = get_object_or_404(Rendition.objects.exclude(image=""), public_id=public_id)
+    etag = f'"{rendition.sha256}"'
+    response = get_conditional_response(request, etag=etag)
+    if response is None:
+        response = HttpResponse(_content(rendition), content_type=CONTENT_TYPES[rendition.encoding])
+    response["ETag"] = etag
+    response["Cache-Control"] = "public, max-age=31536000, immutable"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _content(rendition: Rendition) -> bytes:
+    try:
+        with rendition.image.open("rb") as file:
+            return bytes(file.read())
+    except FileNotFoundError as error:
+        raise Http404 from error
