@@ -38,8 +38,8 @@ def controlled_recipes(n: int, seed: int, *, own: Iterable[Recipe] = ()) -> list
         raise ValueError(f"{len(first)} recipes (own and neutral) are more than n ({n})")
     third = math.ceil((n - len(first)) / 3)
     rng = np.random.default_rng(seed)
-    fixed = [*first, *_turns(single_recipes(), third, rng), *_turns(look_recipes(), third, rng)]
-    chosen = list(dict.fromkeys(fixed))[:n]
+    singles, looks = _singles_in_turn(rng), list(rng.permutation(np.array(look_recipes(), dtype=object)))
+    chosen = list(dict.fromkeys([*first, *singles[:third], *looks[:third]]))[:n]
     for recipe in sampled_recipes(n, rng):
         if len(chosen) < n and recipe not in chosen:
             chosen.append(recipe)
@@ -80,8 +80,12 @@ def _step(name: str, ends: tuple[float, float], x: float) -> tuple[str, float]:
     """`x` in [0, 1), 1/2 being neutral."""
     offset = 2 * x - 1
     end = ends[1] if offset > 0 else -ends[0]
-    return name, round(offset * abs(offset) * end, 2) + 0.0
+    return name, round(float(offset * abs(offset) * end), 2) + 0.0  # + 0.0: no negative zero
 
 
-def _turns(recipes: list[Recipe], n: int, rng: np.random.Generator) -> list[Recipe]:
-    return [recipes[i] for i in rng.permutation(len(recipes))[:n]]
+def _singles_in_turn(rng: np.random.Generator) -> list[Recipe]:
+    """Every concept once, at one of its ends, before any comes at its other end."""
+    ends = np.array(single_recipes(), dtype=object).reshape(-1, 2)  # (concepts, 2)
+    return [
+        recipe for column in rng.permuted(ends, axis=1)[rng.permutation(len(ends))].T for recipe in column
+    ]

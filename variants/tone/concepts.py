@@ -18,6 +18,7 @@ from variants.tone.color import (
     Array,
     fit_gamut,
     gamut_room,
+    highest,
     linear_to_srgb,
     luminance,
     srgb_to_linear,
@@ -214,7 +215,7 @@ def _gain(linear: Array, gain: Array) -> Array:
 def _follow_value(image: Array, curve: Callable[[Array, Array], Array]) -> Array:
     """Apply a curve to the HSV value and scale the channels with it."""
     xp = array_namespace(image)
-    value = xp.clip(xp.max(image, axis=-1, keepdims=True), 1e-6, None)
+    value = xp.clip(highest(image), 1e-6, None)
     return _clip(image * (curve(xp, value) / value))
 
 

@@ -58,3 +58,15 @@ def test_samples_cover_both_sides_of_every_concept_evenly():
 def test_an_unknown_concept_is_refused():
     with pytest.raises(ValueError, match="'exposur' is no concept"):
         sampled_recipes(4, np.random.default_rng(0), {"exposur": (-1, 1)})
+
+
+def test_every_concept_comes_by_itself_before_any_comes_twice():
+    singles = [recipe.steps[0][0] for recipe in controlled_recipes(30, seed=5) if len(recipe.steps) == 1]
+    assert sorted(singles[: len(RANGES)]) == sorted(RANGES)
+    assert len(singles) > len(RANGES)
+
+
+def test_strengths_are_plain_numbers():
+    """They go into JSON columns and files."""
+    recipes = controlled_recipes(18, seed=1)
+    assert {type(strength) for recipe in recipes for _, strength in recipe.steps} == {float}
