@@ -1,4 +1,12 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from learning import views
 
 app_name = "learning"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.run_list, name="run-list"),
+    path("new/", views.run_create, name="run-create"),
+    path("<str:public_id>/", views.run_detail, name="run-detail"),
+    path("<str:public_id>/progress/", views.run_progress, name="run-progress"),
+    path("<str:public_id>/cancel/", views.run_cancel, name="run-cancel"),
+]

@@ -30,8 +30,9 @@ from variants.models import Pair, Rendition, Scene
 _numbers = itertools.count(1)
 
 
-def make_researcher(username="alice", **fields: Any):
-    return get_user_model().objects.create_user(username, password="a long pass phrase", **fields)
+def make_researcher(username="alice", password=None, **fields: Any):
+    """Without a password, whose hash takes long, there is only `client.force_login`."""
+    return get_user_model().objects.create_user(username, password=password, **fields)
 
 
 def make_scene(n_renditions=4, name=None, with_images=False) -> Scene:

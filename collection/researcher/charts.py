@@ -12,9 +12,12 @@ from html import escape
 
 from django.utils.safestring import SafeString, mark_safe
 
-WIDTH, HEIGHT = 480, 220
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 26, 40
+WIDTH, HEIGHT = 400, 200
+LEFT, RIGHT, TOP, BOTTOM = 40, 16, 34, 38
 """Margins of the plot: room for tick labels, and above it for the labels of lines."""
+LABEL_WIDTH = 96
+"""About that of a line's label."""
+LINE_HEIGHT = 14
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,18 +143,23 @@ def curve(
         [
             *_grid(y, y_ticks, y_label),
             *_x_axis(x, [(v, number(v)) for v in (min(xs), (min(xs) + x_top) / 2, x_top)], x_label),
-            *(part for i, (name, line) in enumerate(series) for part in _series(x, y, i, name, line)),
+            *(_path(x, y, i, line) for i, (_, line) in enumerate(series)),
+            *_names_at_the_end(x, y, series),
         ],
     )
 
 
 def nice_ceiling(value: float) -> float:
-    """Round up to 1, 2, 2.5 or 5 times a power of ten, so that half of it is a fair label too."""
+    """Round up to a number of which half is a fair label too."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     # The margin keeps 10 from becoming 20 by a rounding error in the logarithm.
-    return next(step * power for step in (1, 2, 2.5, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-12))
+    return next(
+        step * power
+        for step in (1, 1.2, 1.6, 2, 2.5, 3, 4, 5, 6, 8, 10)
+        if step * power >= value * (1 - 1e-12)
+    )
 
 
 def number(value: float) -> str:
@@ -191,7 +199,7 @@ def _grid(y: Scale, ticks: Sequence[float], label: str) -> Iterable[str]:
     for tick in ticks:
         yield _tag("line", {"class": "grid", "x1": LEFT, "x2": WIDTH - RIGHT, "y1": y(tick), "y2": y(tick)})
         yield _text(number(tick), LEFT - 6, y(tick) + 4, "end")
-    yield _text(label, 0, 11, "start")
+    yield _text(label, 0, 12, "start")
 
 
 def _x_axis(x: Scale, ticks: Sequence[tuple[float, str]], label: str) -> Iterable[str]:
@@ -204,10 +212,9 @@ def _x_axis(x: Scale, ticks: Sequence[tuple[float, str]], label: str) -> Iterabl
 
 
 def _lines(x: Scale, lines: Sequence[Line]) -> Iterable[str]:
-    """Each line's label stands above it, turned to the side where there is room."""
     base = HEIGHT - BOTTOM
-    for line in lines:
-        at = x(line.at)
+    places = [x(line.at) for line in lines]
+    for line, at in zip(lines, places, strict=True):
         if line.interval:
             low, high = (x(end) for end in line.interval)
             yield _tag(
@@ -215,15 +222,33 @@ def _lines(x: Scale, lines: Sequence[Line]) -> Iterable[str]:
                 {"class": "band", "x": low, "y": TOP, "width": max(high - low, 1), "height": base - TOP},
             )
         yield _tag("line", {"class": line.kind, "x1": at, "x2": at, "y1": TOP - 2, "y2": base})
-        anchor = "start" if at < WIDTH * 0.25 else "end" if at > WIDTH * 0.75 else "middle"
-        yield _text(line.label, at, TOP - 7, anchor, line.kind)
+        yield _text(line.label, at, TOP - 7, _anchor(at, places), line.kind)
 
 
-def _series(x: Scale, y: Scale, index: int, name: str, line: Sequence[tuple[float, float]]) -> Iterable[str]:
-    path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
-    yield _tag("polyline", {"class": f"series series-{index + 1}", "points": path})
-    last_x, last_y = line[-1]
-    yield _text(name, x(last_x) - 4, max(y(last_y) - 8, TOP - 8), "end", f"series-{index + 1}")
+def _anchor(at: float, places: Sequence[float]) -> str:
+    """Turn a line's label away from its neighbours' labels and from the edges."""
+    if any(0 < other - at < LABEL_WIDTH for other in places) and at > 0.8 * LABEL_WIDTH:
+        return "end"
+    if any(0 < at - other < LABEL_WIDTH for other in places) or at < LABEL_WIDTH / 2:
+        return "start"
+    return "end" if WIDTH - at < LABEL_WIDTH / 2 else "middle"
+
+
+def _path(x: Scale, y: Scale, index: int, line: Sequence[tuple[float, float]]) -> str:
+    points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
+    return _tag("polyline", {"class": f"series series-{index + 1}", "points": points})
+
+
+def _names_at_the_end(
+    x: Scale, y: Scale, series: Sequence[tuple[str, Sequence[tuple[float, float]]]]
+) -> Iterable[str]:
+    """Each line's name above its end, the lower ones first, and none over another."""
+    ends = sorted(((y(line[-1][1]), i) for i, (_, line) in enumerate(series)), reverse=True)
+    above = float("inf")
+    for end, i in ends:
+        above = min(end - 8, above - LINE_HEIGHT)
+        name, line = series[i]
+        yield _text(name, x(line[-1][0]) - 4, above, "end", f"series-{i + 1}")
 
 
 def _text(text: str, x: float, y: float, anchor: str, kind: str = "") -> str:

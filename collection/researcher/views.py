@@ -79,7 +79,9 @@ def study_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "charts": study_charts(figures, protocol),
         "actions": STATUS_ACTIONS[study.status],
         "status_meaning": STATUS_MEANING[study.status],
-        "participant_address": request.build_absolute_uri(f"/s/{study.slug}/"),
+        "participant_address": request.build_absolute_uri(
+            reverse("participant:study-landing", args=[study.slug])
+        ),
     }
     return render(request, "researcher/study_detail.html", context)
 

@@ -50,11 +50,11 @@ RULES = {
     "max_one_side_share": "Main answers on one side, at most",
 }
 REASONS = {
-    "too_few_answers": "did not finish a session",
-    "too_fast": "too many answers faster than a hand",
-    "median_too_fast": "median response too fast",
-    "inconsistent": "checks contradict first answers",
-    "one_sided": "nearly always the same side",
+    "too_few_answers": "unfinished session",
+    "too_fast": "too many fast answers",
+    "median_too_fast": "fast median response",
+    "inconsistent": "inconsistent checks",
+    "one_sided": "one-sided answers",
 }
 SHARES = {"validation_scenes", "validation_raters", "max_fast_share", "min_consistency", "max_one_side_share"}
 
@@ -79,7 +79,7 @@ def reason_words(name: str) -> str:
 
 def recipe_words(recipe: dict[str, Any]) -> str:
     """What a rendition's recipe does, as `exposure +0.5, look golden`; `neutral` for nothing."""
-    steps = [f"{step['concept']} {step['strength']:+g}" for step in recipe.get("steps", ())]
+    steps = [f"{step['concept']} {step['strength']:+g}".replace("-", "−") for step in recipe.get("steps", ())]
     look = [f"look {recipe['look']['name']}"] if recipe.get("look") else []
     others = [f"{name} {value}" for name, value in recipe.items() if name not in ("steps", "look")]
     return ", ".join([*steps, *look, *others]) or "neutral"

@@ -1,0 +1,34 @@
+"""How figures are written on researchers' pages."""
+
+from pathlib import PurePath
+
+from django import template
+
+from variants.jobs import Job
+
+register = template.Library()
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """12345 as `12,345`."""
+    return f"{number:,}"
+
+
+@register.filter
+def folder_name(folder: str) -> str:
+    return PurePath(folder).name
+
+
+@register.filter
+def duration(job: Job) -> str:
+    """How long a job took, or has been at work so far; empty while it waits."""
+    end = job.finished_at or job.heartbeat_at
+    if not job.started_at or not end:
+        return ""
+    seconds = max(0, round((end - job.started_at).total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
