@@ -35,10 +35,21 @@ KEYS_AT_A_TIME = 1000
 """In one query; SQLite takes 32,766 parameters."""
 
 
-def export_run(export: Export) -> None:
-    """The work of an export job: write its folder, then say what came out."""
+def export_run(export: Export, watch: Report = silent) -> None:
+    """The work of an export job: write its folder, then say what came out.
+
+    Args:
+        export: its `report` is told of progress and may cancel.
+        watch: told of progress besides, by one who waits at a terminal.
+    """
+    tell_row = throttled(export.report)
+
+    def report(done: int, total: int, stage: str) -> None:
+        watch(done, total, stage)
+        tell_row(done, total, stage)
+
     folder = Path(export.folder)
-    facts = dataset_export(export.study, folder, throttled(export.report))
+    facts = dataset_export(export.study, folder, report)
     export.sha256 = dataset_sha256(folder)
     export.counts = facts.rows | {
         "valid_raters": facts.valid_raters,

@@ -13,9 +13,14 @@ from collection.design.splits import split_assign
 from collection.models import Study, StudyPair, StudyScene
 from collection.models.studies import Split
 from collection.selectors.studies import study_pair_counts
-from variants.models import Pair, Scene
+from variants.models import Pair, RenderJob, Scene
+from variants.services import renditions_plan
+from variants.sources.controlled import controlled_recipes
+from variants.tone.recipes import Recipe
 
 SLUG_LENGTH = 50
+N_RECIPES = 16
+"""Of each scene, by default: 120 possible pairs, twice what a scene may have."""
 
 
 class StudyError(ValueError):
@@ -81,6 +86,29 @@ def study_set_protocol(study: Study, protocol: Protocol) -> None:
             )
         study.protocol = protocol.to_json()
         study.save(update_fields=["protocol"])
+
+
+def study_generate_variants(study: Study, recipes: Iterable[Recipe] | None = None) -> RenderJob:
+    """Order the renditions that the study's protocol wants of its scenes; without recipes, controlled edits.
+
+    What is rendered already is not ordered again. The job is neither sent nor run here:
+    `collection.rendering.study_variants_render` does it and links the pairs.
+    """
+    if study.status == Study.Status.CLOSED:
+        raise StudyError(f"{study.slug} is closed; nothing can be asked in it any more")
+    scenes = list(study.scenes.exclude(original=""))
+    if not scenes:
+        raise StudyError(
+            f"{study.slug} has no scenes with a photo to render from; "
+            "import photos with `manage.py import_scenes DIR` and make a study of them"
+        )
+    protocol = Protocol.from_json(study.protocol)
+    return renditions_plan(
+        scenes,
+        controlled_recipes(N_RECIPES, protocol.seed) if recipes is None else recipes,
+        long_side=protocol.long_side,
+        encoding=protocol.encoding,
+    )
 
 
 def study_link_pairs(study: Study, pairs: Iterable[Pair]) -> int:

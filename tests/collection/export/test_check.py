@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 
 import numpy as np
@@ -203,7 +202,7 @@ def test_bytes_that_are_no_image_are_named(folder):
 @pytest.mark.parametrize("name", ["images/scene-1-0.webp", "images", "scenes.parquet", "protocol.json"])
 def test_links_are_not_followed(folder, tmp_path, name):
     shutil.move(folder / name, tmp_path / "elsewhere")
-    os.symlink(tmp_path / "elsewhere", folder / name)
+    (folder / name).symlink_to(tmp_path / "elsewhere")
     fault = only_fault(folder)
     assert fault.file == name
     assert "link" in fault.message or "no folder of its own" in fault.message

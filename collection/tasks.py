@@ -1,0 +1,21 @@
+from functools import partial
+
+from celery import shared_task
+
+from collection.models import Export, Study
+from variants.models import RenderJob
+
+
+@shared_task
+def export_task(export_id: int) -> None:
+    from collection.export.write import export_run
+
+    Export.objects.get(pk=export_id).run(export_run)
+
+
+@shared_task
+def study_variants_task(study_id: int, job_id: int) -> None:
+    from collection.rendering import study_variants_render
+
+    study = Study.objects.get(pk=study_id)
+    RenderJob.objects.get(pk=job_id).run(partial(study_variants_render, study))
