@@ -50,16 +50,16 @@ class Command(StudyCommand):
         self._tell(study, job, options)
 
     def _tell(self, study: Study, job: RenderJob, options: dict[str, Any]) -> None:
-        pairs = study_pair_counts(study).askable
+        pairs, ordered = study_pair_counts(study).askable, job.renditions.count()
         if job.state == Job.State.DONE:
             text = f"{study.slug} has {pairs} pairs; next: manage.py open_study {study.slug}"
         else:
-            text = f"{job.total} renditions of {study.slug} wait for a worker (`make worker`)"
+            text = f"{ordered} renditions of {study.slug} wait for a worker (`make worker`)"
         result = {
             "study": study.slug,
             "job": job.public_id,
             "state": job.state,
-            "renditions": job.total,
+            "renditions": ordered,
             "pairs": pairs,
         }
         self.tell(text, result, options)
