@@ -391,5 +391,5 @@ def test_pages_hold_nothing_that_a_strict_policy_would_block(alice):
 
 
 def _row(page: Any, name: str) -> str:
-    text: str = page.content.decode()
+    text = str(page.content.decode())
     return next(row for row in re.findall(r"<tr>.*?</tr>", text, re.DOTALL) if name in row)
