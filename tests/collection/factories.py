@@ -1,5 +1,6 @@
 """Rows for tests: scenes with real small images on disk, studies, raters, sessions."""
 
+import hashlib
 import io
 import itertools
 
@@ -68,6 +69,7 @@ def make_rendition(scene, step, files=False):
         recipe_key=f"{scene.pk}-{step}",
         long_side=scene.width,
         state=Rendition.State.RENDERED,
+        sha256=hashlib.sha256(f"{scene.pk} {step}".encode()).hexdigest(),
         width=scene.width,
         height=scene.height,
     )

@@ -2,7 +2,7 @@
 
 import { pause } from "./api.js";
 
-const TRIES = 4;
+const TRIES = 3;
 const MAX_KEPT = 12;
 
 export class ImageError extends Error {}

@@ -13,7 +13,8 @@ export class QuestionView {
   #section;
   #photos;
   #buttons;
-  #shown = null; // what is asked now, from the first paint to the choice
+  #asking = null; // the question from its first paint to its choice
+  #shown = null; // and, once both photos are on the screen, how it is shown
   #pressed = null; // the last pointer that went down on a photo
   #upright = matchMedia("(max-aspect-ratio: 1/1)");
 
@@ -37,6 +38,7 @@ export class QuestionView {
 
   /** Take the photos away. */
   clear() {
+    this.#asking = null;
     this.#shown = null;
     this.#photos.dataset.state = "blank";
   }
@@ -71,7 +73,9 @@ export class QuestionView {
 
   /** Paint a loaded pair and wait for the choice: {side, response_ms, client}, or null when `stop` is called. */
   async choice(question, { left, right, retries }) {
+    this.#asking = question;
     await this.#paint(question, left, right);
+    if (this.#asking !== question) return null;
     return new Promise((resolve) => {
       this.#shown = { resolve, start: performance.now(), shownAt: Date.now(), retries, hiddenCount: 0, hiddenMs: 0, hiddenSince: null };
       this.#photos.dataset.state = "ready";

@@ -1,0 +1,100 @@
+"""A real Chromium in front of the real site."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from playwright.sync_api import Error, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WHAT_TO_DO = (
+    "No browser was found. Set CHROME_BIN to a Chromium or Chrome, or install one: "
+    "`playwright install chromium`, or `apt-get install chromium`."
+)
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.browser)
+    if connection.vendor == "sqlite":
+        # The live server's threads and the tests each have a connection of their own; SQLite in
+        # memory cannot keep them apart, SQLite in a file can.
+        connection.settings_dict["TEST"]["NAME"] = str(settings.TONALIST_DATA / "test.sqlite3")
+
+
+def browser_path():
+    """CHROME_BIN, or a browser on PATH; None leaves it to Playwright's own."""
+    if path := os.environ.get("CHROME_BIN"):
+        return path
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
+        except Error as error:
+            pytest.fail(f"{WHAT_TO_DO}\n{error}")
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One browser profile, with what went wrong in it."""
+
+    def __init__(self, browser, home, **options):
+        self.home = home
+        self.context = browser.new_context(**options)
+        self.context.set_default_timeout(15_000)
+        self.faults = []
+        self.requests = []
+        self.context.on("request", lambda request: self.requests.append(request.url))
+        self.context.on("console", lambda message: self._console(message))
+        self.context.on("weberror", lambda error: self.faults.append(str(error.error)))
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.faults.append(message.text)
+
+    def page(self):
+        return self.context.new_page()
+
+    def foreign(self):
+        """Requests that went anywhere but home."""
+        return [url for url in self.requests if not url.startswith((self.home, "data:", "blob:"))]
+
+
+@pytest.fixture
+def visit(browser, live_server):
+    """`visit(width, height, touch=False)` opens a profile; each is looked over at the end."""
+    visits = []
+
+    def make(width=1440, height=900, *, touch=False, scale=1):
+        options = {
+            "viewport": {"width": width, "height": height},
+            "has_touch": touch,
+            "is_mobile": touch,
+            "device_scale_factor": scale,
+        }
+        visits.append(Visit(browser, live_server.url, **options))
+        return visits[-1]
+
+    yield make
+    for visited in visits:
+        visited.context.close()
+    assert [visited.foreign() for visited in visits] == [[] for _ in visits]
