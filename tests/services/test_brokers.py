@@ -54,7 +54,7 @@ def test_a_worker_renders_what_was_ordered(site, tmp_path):
     Image.fromarray(pixels).save(photos / "noise.png")
     manage("import_scenes", str(photos), "--quiet")
     manage("create_study", "Brokers", "--quiet")
-    manage("generate_variants", "brokers", "--quiet", "--no-wait")
+    manage("generate_variants", "brokers", "--quiet")
     assert states(manage)[0] == ["queued"]
 
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1"]
