@@ -60,7 +60,7 @@ def png_header_only(width, height):
 def tiff_16_bit(image, **options):
     buffer = io.BytesIO()
     tifffile.imwrite(
-        buffer, image.squeeze(), photometric="rgb" if image.shape[-1] == 3 else "minisblack", **options
+        buffer, image.squeeze(), photometric="rgb" if 3 in image.shape else "minisblack", **options
     )
     return buffer.getvalue()
 

@@ -24,7 +24,7 @@ def choose(delta_e, low=2.0, high=25.0, at_most=60, seed=0, start=0):
 
 
 def groups(pairs):
-    found = []
+    found: list[set[int]] = []
     for pair in pairs:
         touching = [group for group in found if group & set(pair)]
         found = [group for group in found if not group & set(pair)] + [set(pair).union(*touching)]

@@ -1,4 +1,5 @@
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,8 +27,8 @@ RECIPES = [
     Recipe(steps=(("temperature", 0.6), ("contrast", 0.5))),
     Recipe(look="golden"),
 ]
-SETTINGS = {"long_side": 48, "encoding": "webp_lossless"}
-WINDOW = {"min_delta_e": 1, "max_delta_e": 30, "max_per_scene": 8, "seed": 3}
+SETTINGS: dict[str, Any] = {"long_side": 48, "encoding": "webp_lossless"}
+WINDOW: dict[str, Any] = {"min_delta_e": 1, "max_delta_e": 30, "max_per_scene": 8, "seed": 3}
 
 
 @pytest.fixture
@@ -81,10 +82,12 @@ def test_the_same_recipe_gives_the_same_bytes(scene):
 
 def test_a_photo_is_decoded_once_for_all_its_renditions(scene, monkeypatch):
     calls = []
-    real = rendering.read_photo
-    monkeypatch.setattr(
-        rendering, "read_photo", lambda *args, **kwargs: calls.append(1) or real(*args, **kwargs)
-    )
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return read_photo(*args, **kwargs)
+
+    monkeypatch.setattr(rendering, "read_photo", counted)
     render([scene])
     assert len(calls) == 1
 
@@ -92,20 +95,20 @@ def test_a_photo_is_decoded_once_for_all_its_renditions(scene, monkeypatch):
 def test_a_failed_rendition_carries_its_reason_and_the_job_goes_on(tmp_path):
     scene, lost = make_scene(tmp_path, 1), make_scene(tmp_path, 2, name="the lost one")
     job = renditions_plan([lost, scene], [NEUTRAL, BRIGHT], **SETTINGS)
-    default_storage.delete(lost.original.name)
-    odd = scene.renditions.first()
+    default_storage.delete(str(lost.original.name))
+    odd = scene.renditions.all()[0]
     Rendition.objects.filter(pk=odd.pk).update(recipe={"steps": [{"concept": "exposur", "strength": 1}]})
     job.run(renditions_render)
     assert (job.state, job.stage, job.done) == ("done", "rendered; 3 of 4 failed", 4)
     assert sorted(Rendition.objects.values_list("state", flat=True)) == ["failed"] * 3 + ["rendered"]
     odd.refresh_from_db()
     assert "did you mean 'exposure'" in odd.error
-    assert "the lost one: its original" in lost.renditions.first().error
+    assert "the lost one: its original" in lost.renditions.all()[0].error
 
 
 def test_a_job_of_which_nothing_could_be_made_fails(scene):
     job = renditions_plan([scene], [NEUTRAL, BRIGHT], **SETTINGS)
-    default_storage.delete(scene.original.name)
+    default_storage.delete(str(scene.original.name))
     job.run(renditions_render)
     assert job.state == "failed"
     assert job.error.startswith("None of the 2 renditions could be made. The first: photo0: its original")
@@ -128,8 +131,8 @@ def test_a_cancelled_job_keeps_what_is_whole_and_another_finishes_it(tmp_path):
         if done >= 3:
             raise JobCancelled
 
-    job.report = report
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "report", report)
         patch.setattr(rendering, "throttled", lambda report, seconds: report)
         job.run(renditions_render)
     assert job.state == "cancelled"
@@ -217,7 +220,7 @@ def test_renditions_of_two_sizes_never_meet(scene):
 
 def test_only_rendered_renditions_are_paired(scene):
     render([scene])
-    thrown_out = scene.renditions.first()
+    thrown_out = scene.renditions.all()[0]
     Rendition.objects.filter(pk=thrown_out.pk).update(state="rejected")
     renditions_plan([scene], [Recipe(look="soft_film")], **SETTINGS)
     used = {key for edge in graph(pairs_build([scene], **WINDOW)) for key in edge}

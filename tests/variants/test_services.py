@@ -1,4 +1,5 @@
 import shutil
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -15,7 +16,7 @@ from variants.tone.recipes import NEUTRAL, Recipe
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 BRIGHT = Recipe(steps=(("exposure", 0.5),))
-SETTINGS = {"long_side": 64, "encoding": "png"}
+SETTINGS: dict[str, Any] = {"long_side": 64, "encoding": "png"}
 
 
 def stored_files():
@@ -36,7 +37,7 @@ def test_a_photo_becomes_a_scene(tmp_path):
     assert scene.ingest["format"] == "PNG"
     with scene.original.open("rb") as file:
         assert file.read() == path.read_bytes()
-    assert "cat" not in scene.original.name
+    assert "cat" not in str(scene.original.name)
 
 
 def test_size_is_that_of_the_upright_photo(tmp_path):

@@ -181,7 +181,7 @@ class _Reader:
             "width": image.width,
             "height": image.height,
             "bits": bits,
-            "bits_used": bits,
+            "bits_used": min(bits, 8),
             "profile": "",
             "orientation": _orientation(image),
         }
@@ -202,6 +202,7 @@ class _Reader:
             return self._to_srgb(image.convert("RGB"), profile), None if alpha.min() == 1 else alpha
         if image.mode.startswith("I"):
             grey = np.asarray(image, dtype=np.float32) / np.float32(65535)
+            self.found["bits_used"] = 16
             return self._grey_to_srgb(grey, profile), None
         if image.mode in ("1", "L"):
             return self._grey_to_srgb(_from_8_bit(image.convert("L")), profile), None
@@ -210,14 +211,20 @@ class _Reader:
         return self._to_srgb(image, profile), None
 
     def _decode_16_bit(self, image: Image.Image, profile: bytes) -> Pixels:
-        """Pillow keeps the upper 8 bits of 16-bit RGB; TIFF can be read otherwise, PNG cannot."""
+        """Pillow keeps the upper 8 bits of 16-bit RGB. Those of TIFF are read otherwise, those of PNG are lost."""
         if self.found["format"] != "TIFF":
-            self.found["bits_used"] = 8
             return self._to_srgb(image, profile)
         with _as_image_errors(self.name), tifffile.TiffFile(io.BytesIO(self.data)) as file:
-            levels = file.pages[0].asarray()
-        upright = _turned(levels[..., :3], self.found["orientation"])
-        pixels = upright.astype(np.float32) / np.float32(65535)
+            page = file.pages.first
+            levels = page.asarray()
+        if levels.dtype != np.uint16:
+            raise self._error(
+                f"its numbers are {levels.dtype}, which cannot be read. Save it as RGB, 8 or 16 bit."
+            )
+        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            levels = np.moveaxis(levels, 0, -1)
+        self.found["bits_used"] = 16
+        pixels = _turned(levels[..., :3], self.found["orientation"]).astype(np.float32) / np.float32(65535)
         if not self._needs_conversion(profile):
             return pixels
         return luts.apply(pixels, self._profile_table(profile))  # type: ignore[no-any-return]
@@ -319,6 +326,7 @@ def _as_image_errors(name: str) -> Iterator[None]:
             EOFError,
             LookupError,
             TypeError,
+            RuntimeError,
             struct.error,
             zlib.error,
         ) as error:

@@ -87,6 +87,7 @@ def test_its_gradient_is_finite_for_greys_and_equal_colours():
     one = torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.5], [1, 0, 0]], requires_grad=True)
     other = torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.4], [1, 0, 0]])
     ciede2000(srgb_to_lab(one), srgb_to_lab(other)).sum().backward()
+    assert one.grad is not None
     assert torch.isfinite(one.grad).all()
     assert one.grad[1].abs().sum() > 0
 
