@@ -18,6 +18,8 @@ LEFT, RIGHT, TOP, BOTTOM = 40, 16, 34, 38
 LABEL_WIDTH = 96
 """About that of a line's label."""
 LINE_HEIGHT = 14
+NAME_WIDTH = 84
+"""Room on the right for the names of curves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,12 +85,12 @@ def histogram(
         end=WIDTH - RIGHT,
         transform=math.log if logarithmic else float,
     )
-    top = nice_ceiling(max([*counts, *(expected or ()), 1]))
+    top = nice_ceiling(math.ceil(max([*counts, *(expected or ()), 1])))
     y = Scale(low=0, high=top, start=HEIGHT - BOTTOM, end=TOP)
     return _svg(
         f"{y_label} by {x_label}",
         [
-            *_y_axis(y, top, y_label),
+            *_y_axis(x, y, y_label),
             *_bars(x, y, edges, counts),
             *(_expected(x, y, edges, expected) if expected else ()),
             *_x_axis(x, ticks, x_label),
@@ -118,31 +120,20 @@ def interval_bar(k: int, n: int, interval: tuple[float, float], *, limit: float,
 
 
 def curve(
-    *,
-    series: Sequence[tuple[str, Sequence[tuple[float, float]]]],
-    x_label: str,
-    y_label: str,
-    logarithmic: bool = False,
+    *, series: Sequence[tuple[str, Sequence[tuple[float, float]]]], x_label: str, y_label: str
 ) -> SafeString:
-    """Draw one line for each named series of (x, y), with the name at its end."""
+    """Draw one line for each named series of (x, y), with the name beside its end."""
     points = [point for _, line in series for point in line]
     if not points:
         raise ValueError("a curve needs at least one point")
     xs, ys = [p[0] for p in points], [p[1] for p in points]
-    x_top = max(max(xs), min(xs) + 1)
-    low, high = (min(ys), max(ys)) if logarithmic else (min(0.0, min(ys)), nice_ceiling(max(ys)))
-    if high <= low:
-        low, high = (low / 2, low * 2) if logarithmic else (low, low + 1)
-    x = Scale(low=min(xs), high=x_top, start=LEFT, end=WIDTH - RIGHT)
-    y = Scale(
-        low=low, high=high, start=HEIGHT - BOTTOM, end=TOP, transform=math.log if logarithmic else float
-    )
-    y_ticks = [low, math.sqrt(low * high), high] if logarithmic else [low, (low + high) / 2, high]
+    x = Scale(low=min(xs), high=max(max(xs), min(xs) + 1), start=LEFT, end=WIDTH - NAME_WIDTH)
+    y = Scale(low=min(0.0, *ys), high=nice_ceiling(max(ys)), start=HEIGHT - BOTTOM, end=TOP)
     return _svg(
         f"{y_label} by {x_label}",
         [
-            *_grid(y, y_ticks, y_label),
-            *_x_axis(x, [(v, number(v)) for v in (min(xs), (min(xs) + x_top) / 2, x_top)], x_label),
+            *_grid(x, y, [y.low, (y.low + y.high) / 2, y.high], y_label),
+            *_x_axis(x, [(v, number(v)) for v in (x.low, (x.low + x.high) / 2, x.high)], x_label),
             *(_path(x, y, i, line) for i, (_, line) in enumerate(series)),
             *_names_at_the_end(x, y, series),
         ],
@@ -189,26 +180,26 @@ def _expected(x: Scale, y: Scale, edges: Sequence[float], expected: Sequence[flo
         yield _tag("line", {"class": "chance", "x1": x(left), "x2": x(right), "y1": y(value), "y2": y(value)})
 
 
-def _y_axis(y: Scale, top: float, label: str) -> Iterable[str]:
+def _y_axis(x: Scale, y: Scale, label: str) -> Iterable[str]:
     """Counts: no tick between whole numbers."""
-    ticks = [0.0, top / 2, top] if top >= 2 and (top / 2).is_integer() else [0.0, top]
-    return _grid(y, ticks, label)
+    ticks = [0.0, y.high / 2, y.high] if (y.high / 2).is_integer() else [0.0, y.high]
+    return _grid(x, y, ticks, label)
 
 
-def _grid(y: Scale, ticks: Sequence[float], label: str) -> Iterable[str]:
+def _grid(x: Scale, y: Scale, ticks: Sequence[float], label: str) -> Iterable[str]:
     for tick in ticks:
-        yield _tag("line", {"class": "grid", "x1": LEFT, "x2": WIDTH - RIGHT, "y1": y(tick), "y2": y(tick)})
+        yield _tag("line", {"class": "grid", "x1": x.start, "x2": x.end, "y1": y(tick), "y2": y(tick)})
         yield _text(number(tick), LEFT - 6, y(tick) + 4, "end")
     yield _text(label, 0, 12, "start")
 
 
 def _x_axis(x: Scale, ticks: Sequence[tuple[float, str]], label: str) -> Iterable[str]:
     base = HEIGHT - BOTTOM
-    yield _tag("line", {"class": "axis", "x1": LEFT, "x2": WIDTH - RIGHT, "y1": base, "y2": base})
+    yield _tag("line", {"class": "axis", "x1": x.start, "x2": x.end, "y1": base, "y2": base})
     for value, text in ticks:
         yield _tag("line", {"class": "axis", "x1": x(value), "x2": x(value), "y1": base, "y2": base + 4})
         yield _text(text, x(value), base + 17, "middle")
-    yield _text(label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle")
+    yield _text(label, (x.start + x.end) / 2, HEIGHT - 4, "middle")
 
 
 def _lines(x: Scale, lines: Sequence[Line]) -> Iterable[str]:
@@ -242,13 +233,12 @@ def _path(x: Scale, y: Scale, index: int, line: Sequence[tuple[float, float]]) -
 def _names_at_the_end(
     x: Scale, y: Scale, series: Sequence[tuple[str, Sequence[tuple[float, float]]]]
 ) -> Iterable[str]:
-    """Each line's name above its end, the lower ones first, and none over another."""
+    """From the bottom upwards, none over another."""
     ends = sorted(((y(line[-1][1]), i) for i, (_, line) in enumerate(series)), reverse=True)
-    above = float("inf")
+    place = float(HEIGHT - BOTTOM + LINE_HEIGHT)
     for end, i in ends:
-        above = min(end - 8, above - LINE_HEIGHT)
-        name, line = series[i]
-        yield _text(name, x(line[-1][0]) - 4, above, "end", f"series-{i + 1}")
+        place = min(end + 4, place - LINE_HEIGHT)
+        yield _text(series[i][0], x.end + 6, place, "start", f"series-{i + 1}")
 
 
 def _text(text: str, x: float, y: float, anchor: str, kind: str = "") -> str:

@@ -77,7 +77,8 @@ def study_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "valid_interval": _valid_interval(figures),
         "reasons": [(reason_words(name), n) for name, n in figures.reasons.most_common()],
         "charts": study_charts(figures, protocol),
-        "actions": STATUS_ACTIONS[study.status],
+        # A draft without pairs has nothing to open; the page says what is next instead.
+        "actions": STATUS_ACTIONS[study.status] if figures.n_pairs else (),
         "status_meaning": STATUS_MEANING[study.status],
         "participant_address": request.build_absolute_uri(
             reverse("participant:study-landing", args=[study.slug])
@@ -394,4 +395,10 @@ def _valid_interval(figures: StudyFigures) -> str:
 
 
 def _load_lines(folder: str) -> str:
-    return f'from datasets import load_dataset\n\njudgments = load_dataset("{folder}", "judgments")'
+    return "\n".join(
+        (
+            "from datasets import load_dataset",
+            f'judgments = load_dataset("{folder}", "judgments")',
+            f'raters = load_dataset("{folder}", "raters")',
+        )
+    )

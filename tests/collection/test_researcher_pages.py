@@ -170,7 +170,7 @@ def test_a_rater_stands_with_figures_verdict_and_reasons(alice):
     assert line.left_share == "50 %"
     assert line.interval == "3 to 100 %"
     text = page.content.decode()
-    assert "left out</span> one-sided answers" in text
+    assert "left out:</span> one-sided answers" in text
     assert "simulated" in text
 
 
