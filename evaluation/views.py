@@ -22,7 +22,7 @@ from learning.models import Run
 REPORTS_PER_PAGE = 50
 REPORT_POLICY = "; ".join(
     (
-        # The report brings all it needs; it may run its own slider, and reach nothing of the site.
+        # The report brings all it needs; it may run its own slider and dialog (which is a form), and reach nothing of the site.
         "default-src 'none'",
         "img-src data: blob:",
         "style-src 'unsafe-inline'",
@@ -30,7 +30,7 @@ REPORT_POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
-        "sandbox allow-scripts allow-popups allow-downloads",
+        "sandbox allow-scripts allow-forms",
     )
 )
 

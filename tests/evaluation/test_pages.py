@@ -26,7 +26,7 @@ ROW = {
 DATA = {
     "simulated": True,
     "rows": [{**ROW, "name": "upe"}, {**ROW, "name": "identity", "cqs": 0.18}],
-    "missing": [{"metric": "lpips", "why": "Its weights are not here.", "fix": "Fetch them."}],
+    "missing": [{"metric": "lpips", "why": "its weights are not here", "fix": "run learning.fetch lpips"}],
 }
 
 
@@ -82,7 +82,7 @@ def test_the_page_shows_verdict_figures_and_what_is_missing(alice, report):
         "62.0 %",
         "160 of 10 raters",
         "identity: output = input",
-        "Fetch them.",
+        "its weights are not here. To get it, run learning.fetch lpips.",
         "The raters are simulated",
         address("html", report),
     ):
