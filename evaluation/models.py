@@ -14,6 +14,9 @@ class Report(Job):
     folder = models.CharField(max_length=500, help_text="Where report.html and report.json stand.")
     verdict = models.TextField(blank=True)
     seed = models.PositiveBigIntegerField(default=0)
+    # An evaluation.protocol.EvaluationProtocol as data.
+    protocol = models.JSONField(default=dict)
+    is_simulated = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["-pk"]

@@ -57,12 +57,12 @@ class Crowd:
 
     n_looks: int = 2
     """Rival looks of every scene. The fewer, the more questions show one side that a rater wants."""
-    n_groups: int = 3
+    n_groups: int = 2
     """Groups of raters. The first `n_looks` want one look everywhere; each further one chooses among
     the looks by the scene's category."""
     look_strength: float = 1.1
     """Usual size of a look along each concept, in look units."""
-    content: float = 0.35
+    content: float = 0.25
     """Size of what a scene's category changes in a look, in look units."""
     individual: float = 0.08
     """Size of what is a rater's own, in look units."""

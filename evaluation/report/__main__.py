@@ -1,0 +1,116 @@
+"""Write a CQS report: `python -m evaluation.report`. No database, no Django."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.protocol import EvaluationProtocol
+from evaluation.report.build import report_build
+from learning.backbones import WeightsMissing
+from learning.data.dataset import DatasetError
+from learning.training.run_folder import RunError
+from variants.progress import terminal
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+EXAMPLE = """\
+example
+  python -m evaluation.report --run runs/first --dataset my-study --out reports/first
+
+Several --run are evaluated side by side, on the same judgments. The folder gets report.html, one file
+that needs no other, and report.json. LPIPS needs AlexNet's weights, fetched once with
+`python -m learning.fetch lpips_alex`; without them the report says that it is missing.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        protocol = EvaluationProtocol(
+            references=options.references,
+            evaluations=options.evaluations,
+            edit_size=options.edit_size,
+            metric_size=options.metric_size,
+            seed=options.seed,
+        )
+        with terminal(quiet=options.quiet) as report:
+            data = report_build(
+                runs=_named(options.run),
+                dataset_folder=options.dataset,
+                out=options.out,
+                protocol=protocol,
+                report=report,
+            )
+    except (DatasetError, RunError, WeightsMissing, ValueError) as error:
+        return _failed(error, BAD_INPUT)
+    except OSError as error:
+        return _failed(error, FAILED)
+    except KeyboardInterrupt:
+        return _failed("stopped; nothing was written", FAILED)
+    _tell(data, options.out, as_json=options.json)
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.report",
+        description="Say whether trained learners read their raters: CQS beside its floors, controls and ceiling.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--run",
+        required=True,
+        action="append",
+        type=Path,
+        metavar="RUN",
+        help="a run folder; may be repeated",
+    )
+    parser.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="the dataset folder")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
+    numbers = EvaluationProtocol()
+    for name, meaning in (
+        ("references", "judgments of each rater that the learner reads"),
+        ("evaluations", "judgments of each rater that it is measured on, at most"),
+        ("edit-size", "long side of the images that are edited, in pixels"),
+        ("metric-size", "long side at which outputs are measured, in pixels"),
+        ("seed", "decides which judgments are references, and the intervals' resamples"),
+    ):
+        default = getattr(numbers, name.replace("-", "_"))
+        parser.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} (default {default})"
+        )
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    return parser
+
+
+def _named(folders: Sequence[Path]) -> dict[str, Path]:
+    """Run folders by their own names, or by their paths where two are called the same."""
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    if len(set(names)) < len(names):
+        raise ValueError("the same --run is named twice")
+    return dict(zip(names, folders, strict=True))
+
+
+def _tell(data: dict[str, Any], out: Path, *, as_json: bool) -> None:
+    print(data["verdict"])
+    for missing in data["missing"]:
+        print(f"{missing['metric']} is missing: {missing['why']}; {missing['fix']}")
+    print(out / "report.html")
+    if as_json:
+        told = {name: data[name] for name in ("simulated", "verdict", "missing", "episodes")}
+        print(json.dumps({"report": str(out / "report.json"), **told}, ensure_ascii=False))
+
+
+def _failed(error: object, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

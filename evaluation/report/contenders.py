@@ -1,0 +1,183 @@
+"""What a report compares: editors, and the rows that are made with them.
+
+An editor turns an image of the dataset into an output for a profile. One editor
+serves many rows: a learner with the rater's own references, with another rater's, and
+so on. Rows name profiles by keys, so that an output that two rows share is made once.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from evaluation.protocol import Episode, Episodes, EvaluationProtocol, mixed_references, references_of
+from learning.data.dataset import Judgment, Pixels, PreferenceDataset
+from learning.systems.interface import Profile, ReferencePair, System
+
+CONTROLS = (
+    "control:wrong_rater",
+    "control:reversed_pairs",
+    "control:mismatched_pairs",
+    "control:mean_profile",
+    "control:wrong_query",
+)
+
+MAX_TRAINING_PROFILES = 64
+"""Training raters whose profiles make the mean one; more change it little."""
+
+
+class Editor(Protocol):
+    def render(self, profile: Hashable, images: Sequence[str], guides: Sequence[str]) -> list[Pixels]:
+        """Outputs at the edit size for image IDs; each edit is computed from the guide's ID."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contender:
+    """One row of the report on one kind of scenes."""
+
+    name: str
+    run: str | None
+    editor: Editor
+    profiles: tuple[Hashable, ...]
+    """One for each episode."""
+    wrong_query: bool = False
+    """Whether each edit is computed from another photo than the one it is applied to."""
+
+    def edits(self, index: int, episode: Episode) -> list[tuple["Edit", "Edit"]]:
+        """For each evaluated judgment the edit of the preferred and of the other image."""
+        judgments = episode.evaluations
+        guides = _other_photos(episode) if self.wrong_query else judgments
+        profile = self.profiles[index]
+        return [
+            (
+                Edit(profile, judgment.preferred_image, guide.preferred_image),
+                Edit(profile, judgment.rejected_image, guide.rejected_image),
+            )
+            for judgment, guide in zip(judgments, guides, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    profile: Hashable
+    image: str
+    guide: str
+
+
+class Untouched:
+    """Doing nothing: the floor that every learner has to leave below itself."""
+
+    def __init__(self, dataset: PreferenceDataset, edit_size: int) -> None:
+        self._dataset, self._edit_size = dataset, edit_size
+
+    def render(self, profile: Hashable, images: Sequence[str], guides: Sequence[str]) -> list[Pixels]:
+        return [self._dataset.image(image, self._edit_size) for image in images]
+
+
+@dataclass(kw_only=True, eq=False)
+class Learner:
+    """A trained system with the profiles that the rows ask for, each adapted once."""
+
+    run: str
+    system: System
+    dataset: PreferenceDataset
+    protocol: EvaluationProtocol
+    _references: dict[Hashable, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    """Of each profile key the image IDs of (preferred, rejected)."""
+    _profiles: dict[Hashable, Profile] = field(default_factory=dict)
+
+    def contenders(self, episodes: Episodes) -> list[Contender]:
+        """The learner as it is, with everybody's references mixed, and the five controls."""
+        own = [
+            self._know((episodes.scenes, e.rater_id, "own"), _pairs(e.references)) for e in episodes.episodes
+        ]
+        everybody = self._know(
+            (episodes.scenes, "everybody"), _pairs(mixed_references(episodes.episodes, self.protocol))
+        )
+        rows: dict[str, Sequence[Hashable]] = {
+            self.system.name: own,
+            "average_preference": [everybody] * len(own),
+            # The cyclic next rater; with one rater alone there is no other.
+            "control:wrong_rater": own[1:] + own[:1],
+            "control:reversed_pairs": [
+                self._know((episodes.scenes, e.rater_id, "reversed"), _reversed(_pairs(e.references)))
+                for e in episodes.episodes
+            ],
+            "control:mismatched_pairs": [
+                self._know((episodes.scenes, e.rater_id, "mismatched"), _mismatched(_pairs(e.references)))
+                for e in episodes.episodes
+            ],
+            "control:mean_profile": ["mean"] * len(own),
+            "control:wrong_query": own,
+        }
+        if len(own) < 2:
+            del rows["control:wrong_rater"]
+        return [
+            Contender(
+                name=name,
+                run=self.run,
+                editor=self,
+                profiles=tuple(profiles),
+                wrong_query=name == "control:wrong_query",
+            )
+            for name, profiles in rows.items()
+        ]
+
+    def render(self, profile: Hashable, images: Sequence[str], guides: Sequence[str]) -> list[Pixels]:
+        load = self.dataset.image
+        size = self.protocol.edit_size
+        shown = [load(image, size) for image in images]
+        if list(images) == list(guides):
+            return self.system.render(shown, self.profile(profile))
+        return self.system.render(shown, self.profile(profile), [load(guide, size) for guide in guides])
+
+    def profile(self, key: Hashable) -> Profile:
+        if key not in self._profiles:
+            self._profiles[key] = self._mean() if key == "mean" else self._adapt(self._references[key])
+        return self._profiles[key]
+
+    def _mean(self) -> Profile:
+        """The mean profile of the training raters."""
+        raters = self.dataset.training_raters()[:MAX_TRAINING_PROFILES]
+        references = [
+            references_of(self.dataset.judgments_of(rater), rater, self.protocol) for rater in raters
+        ]
+        return self.system.mean_profile([self._adapt(_pairs(known)) for known in references if known])
+
+    def _adapt(self, pairs: Sequence[tuple[str, str]]) -> Profile:
+        size = self.system.reference_size
+        return self.system.adapt(
+            [
+                ReferencePair(
+                    preferred=self.dataset.image(preferred, size), rejected=self.dataset.image(rejected, size)
+                )
+                for preferred, rejected in pairs
+            ]
+        )
+
+    def _know(self, key: Hashable, pairs: Sequence[tuple[str, str]]) -> Hashable:
+        self._references[key] = pairs
+        return key
+
+
+def _pairs(judgments: Sequence[Judgment]) -> list[tuple[str, str]]:
+    return [(j.preferred_image, j.rejected_image) for j in judgments]
+
+
+def _reversed(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(rejected, preferred) for preferred, rejected in pairs]
+
+
+def _mismatched(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The preferred image of each pair with the other image of the next."""
+    others = [rejected for _, rejected in pairs]
+    return [(preferred, other) for (preferred, _), other in zip(pairs, others[1:] + others[:1], strict=True)]
+
+
+def _other_photos(episode: Episode) -> list[Judgment]:
+    """For each evaluated judgment the next one of another scene; a reference where there is none."""
+    judgments = episode.evaluations
+    found = []
+    for index, judgment in enumerate(judgments):
+        later = (*judgments[index + 1 :], *judgments[:index], *episode.references)
+        found.append(next((other for other in later if other.scene_id != judgment.scene_id), judgment))
+    return found

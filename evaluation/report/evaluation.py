@@ -1,0 +1,262 @@
+"""Evaluates systems on a dataset: rows, gains, verdict, as the report's data.
+
+The result is what `report.json` holds; the page is drawn from the same numbers.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from evaluation.metrics.cqs import Distances, Floats, Score, per_rater, score
+from evaluation.metrics.intervals import (
+    Interval,
+    alignment_interval,
+    bootstrap_weights,
+    cqs_difference_interval,
+    cqs_interval,
+    mean_interval,
+)
+from evaluation.metrics.metric import Metric, MetricMissing, load_metrics
+from evaluation.protocol import SCENES, Episodes, EvaluationProtocol, episodes_of
+from evaluation.report.contenders import CONTROLS, Contender, Learner, Untouched
+from evaluation.report.measuring import Measurer, measure_contenders
+from evaluation.report.oracle import Oracle, oracle_is_possible
+from evaluation.report.verdict import verdict_of
+from learning.data.dataset import PreferenceDataset
+from learning.systems.interface import System
+from variants.progress import Report, silent
+
+
+class NothingToEvaluate(ValueError):
+    """No rater of the dataset can be evaluated; the message says why and what mends it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One contender on one kind of scenes, measured by one metric."""
+
+    contender: Contender
+    scenes: str
+    metric: Metric
+    distances: Distances
+    score: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    data: dict[str, Any]
+    """What report.json holds."""
+    rows: list[Row]
+    episodes: list[Episodes]
+    learners: list[Learner]
+
+
+def evaluate(
+    dataset: PreferenceDataset,
+    systems: Mapping[str, System],
+    protocol: EvaluationProtocol,
+    report: Report = silent,
+) -> Evaluation:
+    """Evaluate each system of `systems` (run name → system) beside the floors and the ceiling.
+
+    Raises:
+        NothingToEvaluate: no validation rater has judgments enough.
+    """
+    kinds = [kind for kind in (episodes_of(dataset, scenes, protocol) for scenes in SCENES) if kind.episodes]
+    if not kinds:
+        raise NothingToEvaluate(_why_nothing(dataset, protocol))
+    metrics, missing = load_metrics()
+    learners = [
+        Learner(run=run, system=system, dataset=dataset, protocol=protocol) for run, system in systems.items()
+    ]
+    oracle = Oracle(dataset, protocol) if oracle_is_possible(dataset, kinds) else None
+    rows: list[Row] = []
+    untouched, measurer = Untouched(dataset, protocol.edit_size), Measurer(dataset, metrics, protocol)
+    for episodes in kinds:
+        contenders = _contenders(episodes, untouched, learners, oracle)
+        measured = measure_contenders(measurer, contenders, episodes, metrics, report)
+        rows += [
+            Row(contender=contender, scenes=episodes.scenes, metric=metric, distances=d, score=score(d))
+            for contender, by_metric in zip(contenders, measured, strict=True)
+            for metric in metrics
+            for d in [by_metric[metric.name]]
+        ]
+    data = _data(dataset, protocol, kinds, rows, missing, learners, oracle)
+    return Evaluation(data=data, rows=rows, episodes=kinds, learners=learners)
+
+
+def _contenders(
+    episodes: Episodes, untouched: Untouched, learners: Sequence[Learner], oracle: Oracle | None
+) -> list[Contender]:
+    nobody = tuple("" for _ in episodes.episodes)
+    found = [Contender(name="identity", run=None, editor=untouched, profiles=nobody)]
+    for learner in learners:
+        found += learner.contenders(episodes)
+    return [*found, oracle.contender(episodes)] if oracle else found
+
+
+def _data(
+    dataset: PreferenceDataset,
+    protocol: EvaluationProtocol,
+    kinds: Sequence[Episodes],
+    rows: Sequence[Row],
+    missing: Sequence[MetricMissing],
+    learners: Sequence[Learner],
+    oracle: Oracle | None,
+) -> dict[str, Any]:
+    weights: dict[str, Floats] = {
+        kind.scenes: bootstrap_weights(len(kind.episodes), seed=protocol.seed) for kind in kinds
+    }
+    gains = _gains(rows, weights)
+    data: dict[str, Any] = {
+        "simulated": dataset.is_simulated,
+        "dataset": {"path_name": dataset.name, "sha256": dataset.sha256},
+        "protocol": asdict(protocol),
+        "episodes": {kind.scenes: _counts(kind, protocol) for kind in kinds},
+        "systems": [_system(learner) for learner in learners],
+        "metrics": [_metric(metric) for metric in _metrics_of(rows)],
+        "rows": [_row(row, weights[row.scenes]) for row in rows],
+        "gains": gains,
+        "per_rater": _per_rater(rows, kinds),
+        "oracle": {"strength": oracle.strength, "gate": oracle.gate} if oracle else None,
+        "missing": [{"metric": m.name, "why": m.why, "fix": m.fix} for m in missing],
+        "warnings": sorted(
+            {f"{row.contender.name}, {row.metric.title}: {w}" for row in rows for w in row.score.warnings}
+        ),
+    }
+    return data | {"verdict": verdict_of(data)}
+
+
+def _row(row: Row, weights: Floats) -> dict[str, Any]:
+    d = row.distances
+    return {
+        "run": row.contender.run,
+        "name": row.contender.name,
+        "metric": row.metric.name,
+        "scenes": row.scenes,
+        **{name: _json(value) for name, value in asdict(row.score).items() if name != "warnings"},
+        "cqs_interval": _json_interval(cqs_interval(d, weights)),
+        "alignment_interval": _json_interval(alignment_interval(d, weights)),
+        "d_np_interval": _json_interval(mean_interval(d.d_np, d.rater, weights)),
+        "d_pp_interval": _json_interval(mean_interval(d.d_pp, d.rater, weights)),
+    }
+
+
+def _gains(rows: Sequence[Row], weights: Mapping[str, Floats]) -> list[dict[str, Any]]:
+    """Each learner against the floors, its own controls, and the other learners of the report."""
+    by_key = {(r.contender.run, r.contender.name, r.scenes, r.metric.name): r for r in rows}
+    ours = [r for r in rows if r.contender.run and r.contender.name not in (*CONTROLS, "average_preference")]
+    gains = []
+    for row in ours:
+        run, scenes, metric = row.contender.run, row.scenes, row.metric.name
+        against = [("identity", by_key[None, "identity", scenes, metric])]
+        against += [
+            (name, by_key[run, name, scenes, metric])
+            for name in ("average_preference", *CONTROLS)
+            if (run, name, scenes, metric) in by_key
+        ]
+        against += [
+            (f"run:{other.contender.run}", other)
+            for other in ours
+            if other.contender.run != run and (other.scenes, other.metric.name) == (scenes, metric)
+        ]
+        gains += [_gain(row, name, other, weights[scenes]) for name, other in against]
+    return gains
+
+
+def _gain(row: Row, against: str, other: Row, weights: Floats) -> dict[str, Any]:
+    interval = cqs_difference_interval(row.distances, other.distances, weights)
+    return {
+        "run": row.contender.run,
+        "against": against,
+        "metric": row.metric.name,
+        "scenes": row.scenes,
+        "cqs_difference": _json(row.score.cqs - other.score.cqs),
+        "interval": _json_interval(interval),
+        "passed": interval is not None and interval[0] > 0,
+    }
+
+
+def _per_rater(rows: Sequence[Row], kinds: Sequence[Episodes]) -> list[dict[str, Any]]:
+    """CQS of every rater by themselves, of the rows that are no controls."""
+    raters: dict[str, list[str]] = {
+        kind.scenes: [episode.rater_id for episode in kind.episodes] for kind in kinds
+    }
+    return [
+        {
+            "run": row.contender.run,
+            "name": row.contender.name,
+            "metric": row.metric.name,
+            "scenes": row.scenes,
+            "rater_id": raters[row.scenes][index],
+            "cqs": _json(found.cqs),
+            "alignment": found.alignment,
+            "n_judgments": found.n_judgments,
+        }
+        for row in rows
+        if row.contender.name not in CONTROLS
+        for index, found in per_rater(row.distances).items()
+    ]
+
+
+def _counts(kind: Episodes, protocol: EvaluationProtocol) -> dict[str, Any]:
+    evaluated = [len(episode.evaluations) for episode in kind.episodes]
+    return {
+        "raters": len(kind.episodes),
+        "judgments": sum(evaluated),
+        "scenes": len({j.scene_id for e in kind.episodes for j in e.evaluations}),
+        "fewest_evaluations": min(evaluated),
+        "raters_with_fewer_than_wanted": sum(n < protocol.evaluations for n in evaluated),
+        "left_out": [{"rater_id": rater, "why": why} for rater, why in kind.left_out.items()],
+    }
+
+
+def _system(learner: Learner) -> dict[str, Any]:
+    config = learner.system.config
+    return {
+        "run": learner.run,
+        "name": learner.system.name,
+        "backbone": getattr(config, "backbone", None),
+        "reference_size": learner.system.reference_size,
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "title": metric.title,
+        "unit": metric.unit,
+        "lower_is_better": metric.lower_is_better,
+        "range": [_json(metric.low), _json(metric.high)],
+        "cap": metric.cap,
+    }
+
+
+def _metrics_of(rows: Sequence[Row]) -> list[Metric]:
+    return list({row.metric.name: row.metric for row in rows}.values())
+
+
+def _json_interval(interval: Interval | None) -> list[Any] | None:
+    return [_json(end) for end in interval] if interval else None
+
+
+def _json(value: Any) -> Any:
+    """JSON has no infinity: it stands as the text `inf`, which `float()` reads."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _why_nothing(dataset: PreferenceDataset, protocol: EvaluationProtocol) -> str:
+    raters = dataset.validation_raters()
+    if not raters:
+        return (
+            f"{dataset.name} has no valid rater of the split `validation`; "
+            "set validation_raters in the study's protocol and export again"
+        )
+    most = max(len(dataset.judgments_of(rater)) for rater in raters)
+    return (
+        f"none of the {len(raters)} validation raters of {dataset.name} has {protocol.references} references "
+        f"and something to evaluate (the most judgments of one rater are {most}); try fewer --references"
+    )
