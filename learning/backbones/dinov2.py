@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, Dinov2Model, Dinov2WithRegistersModel
 from transformers.utils import logging as transformers_logging
@@ -68,7 +69,7 @@ def load_dinov2(choice: BackboneChoice, *, imagenet_norm: bool = True) -> Dinov2
         )
     try:
         return Dinov2(_from_disk(source, choice.name), name=choice.name, imagenet_norm=imagenet_norm)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         where = str(choice.path) if choice.path else "the hub's cache on this machine"
         reason = str(error).strip().splitlines()[0]
         raise WeightsMissing(

@@ -5,7 +5,6 @@ from typing import Protocol
 import torch
 
 from learning.backbones import TONE_STATISTICS, BackboneChoice
-from learning.backbones.dinov2 import load_dinov2
 from learning.backbones.tone_statistics import ToneStatistics
 
 
@@ -43,4 +42,6 @@ def load_backbone(text: str, *, imagenet_norm: bool = True) -> Backbone:
     choice = BackboneChoice.parse(text)
     if choice.name == TONE_STATISTICS:
         return ToneStatistics()
+    from learning.backbones.dinov2 import load_dinov2  # transformers takes seconds to import
+
     return load_dinov2(choice, imagenet_norm=imagenet_norm)

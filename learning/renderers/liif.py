@@ -96,7 +96,8 @@ class LiifDecoder(nn.Module):
         for nearest, relative in _four_neighbours(features, at):
             inputs = [nearest, relative.expand(len(features), -1, -1), cell, beside]
             answers.append(self.mlp(torch.cat(inputs, dim=-1)))
-            areas.append(relative.prod(dim=-1).abs() + 1e-9)  # (Q,)
+            # Added to each side, so that at the photo's edge, where a side is 0, the other still counts.
+            areas.append((relative.abs() + 1e-9).prod(dim=-1))  # (Q,)
         total = torch.stack(areas).sum(0)
         # Each answer weighs as much as the rectangle diagonally opposite of it.
         weights = [area / total for area in reversed(areas)]

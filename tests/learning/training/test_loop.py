@@ -1,0 +1,174 @@
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch import nn
+
+from learning.training import loop
+from learning.training.loop import LoopConfig, TrainingError, train
+from learning.training.run_folder import RunError, read_weights
+from variants.progress import silent
+
+CONFIG = LoopConfig(steps=20, learning_rate=0.05, warmup=2, checkpoint_every=6, log_every=5)
+
+
+class Stopped(Exception):
+    pass
+
+
+def network():
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 1))
+
+
+def step_loss_of(model, spoil_at=None):
+    """A loss that needs both sources of chance: data by numpy's, dropout by torch's."""
+    calls = 0
+
+    def step_loss(progress, rng):
+        nonlocal calls
+        calls += 1
+        x = torch.from_numpy(rng.normal(size=(16, 4))).float()
+        loss = (model(x)[:, 0] - x.sum(1)).square().mean()
+        return {"loss": loss * float("nan") if calls == spoil_at else loss}
+
+    return step_loss
+
+
+def run(folder, config=CONFIG, *, report=silent, resume=False, spoil_at=None, seed=7):
+    folder.mkdir(exist_ok=True)
+    model = network()
+    train(
+        model,
+        step_loss_of(model, spoil_at),
+        config,
+        folder,
+        system="test",
+        seed=seed,
+        report=report,
+        resume=resume,
+    )
+    return model.state_dict()
+
+
+def stop_at(step):
+    def report(done, total, stage):
+        if done == step:
+            raise Stopped
+
+    return report
+
+
+@pytest.mark.parametrize("step", [1, 6, 13])
+def test_a_run_that_was_stopped_and_resumed_ends_the_same(tmp_path, step):
+    whole = run(tmp_path / "whole")
+    with pytest.raises(Stopped):
+        run(tmp_path / "halved", report=stop_at(step))
+    resumed = run(tmp_path / "halved", resume=True)
+    for name, value in whole.items():
+        assert torch.equal(resumed[name], value), name
+    losses = [pq.read_table(tmp_path / f / "curves.parquet")["loss"].to_pylist() for f in ("whole", "halved")]
+    assert losses[0] == losses[1]
+
+
+def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(tmp_path, monkeypatch):
+    """Killed means that nothing could be saved at the end: only the checkpoint of step 12 is there."""
+    whole = run(tmp_path / "whole")
+    monkeypatch.setattr(loop, "_report", lambda state, *rest: stop_at(15)(state.step, 20, ""))
+    with pytest.raises(Stopped):
+        run(tmp_path / "killed")
+    monkeypatch.undo()
+    assert [p.name for p in (tmp_path / "killed/checkpoint").iterdir()] == ["step-00000012"]
+    resumed = run(tmp_path / "killed", resume=True)
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path):
+    one, same, other = (run(tmp_path / f"{i}", seed=seed) for i, seed in enumerate((1, 1, 2)))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_training_leaves_the_chance_of_others_alone(tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    model = network()
+    torch.manual_seed(5)
+    tmp_path.joinpath("run").mkdir()
+    train(
+        model,
+        step_loss_of(model),
+        CONFIG,
+        tmp_path / "run",
+        system="test",
+        seed=1,
+        report=silent,
+        resume=False,
+    )
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_at_the_end_weights_and_curves_stand_and_no_checkpoint(tmp_path):
+    weights = run(tmp_path / "run")
+    stored = read_weights(tmp_path / "run", system="test")
+    assert all(torch.equal(stored[name], value) for name, value in weights.items())
+    curves = pq.read_table(tmp_path / "run/curves.parquet").to_pylist()
+    assert [row["step"] for row in curves] == [5, 10, 15, 20]
+    assert curves[-1]["loss"] < curves[0]["loss"]
+    assert not (tmp_path / "run/checkpoint").exists()
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(TrainingError, match=r"step 16: .*loss nan.*step-00000012, is kept.*learning rate"):
+        run(tmp_path / "run", spoil_at=16)
+    kept = read_weights(tmp_path / "run/checkpoint/step-00000012", system="test")
+    assert all(value.isfinite().all() for value in kept.values())
+    assert not (tmp_path / "run/weights.safetensors").exists()
+
+
+def test_a_full_disk_at_a_checkpoint_keeps_the_last_good_one(tmp_path, monkeypatch):
+    real = torch.save
+    saved = []
+
+    def fills_up(*arguments, **keywords):
+        if saved:
+            raise OSError(28, "No space left on device")
+        saved.append(real(*arguments, **keywords))
+
+    monkeypatch.setattr(torch, "save", fills_up)
+    with pytest.raises(
+        RunError, match=r"step-00000012 cannot be written .*No space left.*step-00000006, is kept"
+    ):
+        run(tmp_path / "run")
+    assert [p.name for p in (tmp_path / "run/checkpoint").iterdir()] == ["step-00000006"]
+
+
+def test_a_checkpoint_cut_short_is_named(tmp_path):
+    with pytest.raises(Stopped):
+        run(tmp_path / "run", report=stop_at(8))
+    state = tmp_path / "run/checkpoint/step-00000008/state.pt"
+    state.write_bytes(state.read_bytes()[:200])
+    with pytest.raises(RunError, match=r"state\.pt is cut short or broken"):
+        run(tmp_path / "run", resume=True)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing():
+    config = LoopConfig(steps=100, learning_rate=1.0, warmup=10)
+    assert config.rate(0) == pytest.approx(0.1)
+    assert config.rate(50) == pytest.approx(0.5)
+    assert config.rate(99) == pytest.approx(0, abs=1e-3)
+    assert LoopConfig(steps=100, learning_rate=1.0, schedule="constant", warmup=0).rate(99) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0"),
+        ({"schedule": "step"}, "schedule is 'step'"),
+        ({"warmup": -1}, "warmup is -1"),
+    ],
+)
+def test_impossible_settings_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        LoopConfig(**settings)
