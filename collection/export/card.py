@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from collection.export.facts import Facts, size_category
+from collection.export.facts import Facts, default_name, size_category
 from collection.export.format import TABLES
 
 SIMULATED = """\
@@ -66,7 +66,7 @@ LIMITS = """\
 def dataset_card(facts: Facts, document: dict[str, Any]) -> str:
     """The card of a dataset with these facts; `document` is its protocol.json."""
     study = document.get("study", {})
-    name = str(study.get("name") or "Pairwise photo preferences")
+    name = str(study.get("name") or default_name(facts))
     parts = [
         _front_matter(name, study, facts),
         f"# {name}\n",

@@ -8,6 +8,7 @@ is followed.
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -383,12 +384,24 @@ def _is_json_object(text: str) -> bool:
 
 
 def read_json(text: str) -> Any:
-    """JSON as the standard has it: without NaN and Infinity, which no database takes."""
+    """JSON that every database takes: no NaN, no infinity, no NUL, no half of a surrogate pair."""
+    if "\\u0000" in text:
+        raise ValueError("it holds a NUL character")
+    data = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    if "\\ud" in text.lower():
+        json.dumps(data, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return data
 
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is not JSON")
 
-    return json.loads(text, parse_constant=refuse)
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is too large a number")
+    return value
 
 
 def _pair_faults(tables: dict[str, _Table]) -> Iterator[Fault]:

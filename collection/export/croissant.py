@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from collection.export.facts import Facts
+from collection.export.facts import Facts, default_name
 from collection.export.format import TABLES
 
 CONTEXT = {
@@ -76,7 +76,7 @@ TABLE_TEXTS = {
 def croissant_metadata(folder: Path, facts: Facts, document: dict[str, Any]) -> dict[str, Any]:
     """Croissant metadata of the tables and images in `folder`; `document` is its protocol.json."""
     study = document.get("study", {})
-    name = str(study.get("name") or "Pairwise photo preferences")
+    name = str(study.get("name") or default_name(facts))
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",

@@ -127,6 +127,11 @@ def _quartiles(values: list[float | None]) -> tuple[float, float, float] | None:
     return low, middle, high
 
 
+def default_name(facts: Facts) -> str:
+    """Of a dataset whose protocol.json names no study."""
+    return "Simulated photo preferences" if facts.is_simulated else "Pairwise photo preferences"
+
+
 def size_category(n: int) -> str:
     """The Hugging Face size category of `n` rows."""
     limits = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]

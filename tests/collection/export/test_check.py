@@ -101,6 +101,9 @@ def test_a_column_too_few_too_many_and_of_another_type(folder):
         ("images", 2, {"file_name": "images/scene-1-0.webp"}, "it must be images/scene-1-2.png or"),
         ("images", 0, {"recipe": "[1]"}, "recipe is no JSON object"),
         ("images", 0, {"recipe": '{"a": NaN}'}, "recipe is no JSON object"),
+        ("images", 0, {"recipe": '{"a": 1e999}'}, "recipe is no JSON object"),
+        ("images", 0, {"recipe": '{"a": "\\u0000"}'}, "recipe is no JSON object"),
+        ("images", 0, {"recipe": '{"a": "\\ud800"}'}, "recipe is no JSON object"),
         ("images", 0, {"recipe": "[" * 100_000}, "recipe is no JSON object"),
         ("images", 0, {"recipe": '"' + "x" * 2_000_000 + '"'}, "it may have 1000000 characters"),
         ("images", 0, {"sha256": "ABC"}, "it must be 64 hex digits"),
@@ -241,6 +244,11 @@ def test_one_long_value_repeated_is_held_once(folder):
     pq.write_table(bomb, folder / "scenes.parquet", store_schema=False)
     faults = check_folder(folder)
     assert "category is 'xxx" in faults[0].message
+
+
+def test_any_character_may_stand_in_a_recipe(folder):
+    change(folder, "images", 0, recipe='{"prompt": "\\ud83d\\ude00 ü 写真"}')
+    assert check_folder(folder) == []
 
 
 def test_progress_is_reported_for_images(folder):

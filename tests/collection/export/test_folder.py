@@ -121,6 +121,14 @@ def test_progress_reaches_the_end_of_each_stage(tmp_path):
     assert seen == {"writing tables": (5, 5), "writing images": (6, 6)}
 
 
+def test_folders_are_written_and_checked_without_django():
+    from tests.test_imports import loaded_after
+
+    loaded = loaded_after("import collection.export.folder, collection.export.check")
+    assert "pyarrow" in loaded
+    assert not loaded & {"django", "torch"}
+
+
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
