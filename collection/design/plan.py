@@ -121,14 +121,11 @@ def _scene_sequence(counts: np.ndarray, gap: int, rng: np.random.Generator) -> l
 
 
 def _try_sequence(counts: np.ndarray, gap: int, loose: bool, rng: np.random.Generator) -> list[int] | None:
-    n = int(counts.sum())
     ready_at = np.zeros(len(counts), dtype=int)
-    sequence = []
-    for slot in range(n):
+    sequence: list[int] = []
+    for slot in range(int(counts.sum())):
         noise = rng.random(len(counts))
         score = counts * noise if loose else counts + noise
-        # A scene that needs all slots that are left comes now or cannot be spread any more.
-        score += n * ((counts - 1) * (gap + 1) + 1 >= n - slot)
         score[(counts == 0) | (ready_at > slot)] = -1
         scene = int(score.argmax())
         if score[scene] < 0:

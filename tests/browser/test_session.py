@@ -290,7 +290,8 @@ def test_the_clock_starts_when_both_photos_are_painted(participant):
     someone.press(0, "left")
     someone.wait_for(stored)
     answered = Question.objects.get(index=0)
-    assert 100 <= answered.response_ms < 900 < answered.elapsed_ms
+    assert answered.response_ms >= 100
+    assert answered.elapsed_ms - answered.response_ms >= 900
 
 
 def test_answers_wait_while_there_is_no_network(participant):
@@ -448,7 +449,7 @@ def test_a_page_out_of_sight_is_recorded(participant):
     someone.wait_for(stored)
     client = Question.objects.get(index=0).client
     assert client["hidden_count"] == 1
-    assert 150 <= client["hidden_ms"] < 2000
+    assert client["hidden_ms"] >= 150
 
 
 def test_a_study_closed_in_mid_session_says_so(participant):
