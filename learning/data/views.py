@@ -99,9 +99,10 @@ def build_views(
     row_of[images] = np.arange(len(images))
     pixels = torch.empty((len(images), count, 3, config.size, config.size), dtype=torch.uint8)
     features = torch.empty((len(images), count, feature_dim))
+    scene_number = {scene_id: number for number, scene_id in enumerate(dataset.scene_ids)}
     for row, position in enumerate(images.tolist()):
         image = dataset.images[dataset.image_ids[position]]
-        views = _views_of_scene(dataset.scene_ids.index(image.scene_id), config, count, seed)
+        views = _views_of_scene(scene_number[image.scene_id], config, count, seed)
         whole = dataset.image(image.id, _long_side_for(config, feature_size))
         squares = [_as_square(view(whole), max(feature_size, config.size)) for view in views]
         for start in range(0, count, IMAGES_AT_ONCE):

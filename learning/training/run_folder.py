@@ -80,10 +80,13 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     if not resume:
         raise RunError(f"{folder} holds a run already; go on with --resume, or name another folder")
     stored = read_config(folder)
-    for field in ("system", "dataset", "settings"):
+    for field in ("system", "settings"):
         if stored.get(field) != config[field]:
             what = _first_difference(stored.get(field), config[field])
             raise RunError(f"{folder} cannot be resumed: it was trained with another {field}{what}")
+    before, now = (described["dataset"]["sha256"] for described in (stored, config))
+    if before != now:
+        raise RunError(f"{folder} cannot be resumed: its dataset had the sha256 {before}, this one has {now}")
     write_config(folder, config)
 
 

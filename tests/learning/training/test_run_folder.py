@@ -103,11 +103,13 @@ def test_a_run_is_never_overwritten(folder, tmp_path):
 
 def test_only_the_very_same_run_is_resumed(folder):
     runs.open_run(folder, CONFIG, resume=True)
+    moved = {**CONFIG, "dataset": {**CONFIG["dataset"], "name": "elsewhere"}}
+    runs.open_run(folder, moved, resume=True)
     longer = {**CONFIG, "settings": {"seed": 0, "loop": {"steps": 6}}}
     with pytest.raises(RunError, match=r"another settings, loop, steps \(5 there, 6 now\)"):
         runs.open_run(folder, longer, resume=True)
     other_data = {**CONFIG, "dataset": {**CONFIG["dataset"], "sha256": "def"}}
-    with pytest.raises(RunError, match=r"another dataset, sha256 \('abc' there, 'def' now\)"):
+    with pytest.raises(RunError, match="its dataset had the sha256 abc, this one has def"):
         runs.open_run(folder, other_data, resume=True)
 
 
