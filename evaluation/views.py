@@ -69,6 +69,7 @@ def report_detail(request: HttpRequest, public_id: str) -> HttpResponse:
         "area": "reports",
         "report": report,
         "runs": report.runs.all(),
+        "is_simulated": report.is_simulated or bool(data and data.get("simulated")),
         "data": data,
         "tables": report_tables(data["rows"]) if data else [],
         "is_missing": report.state == Report.State.DONE and not data,
