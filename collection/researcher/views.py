@@ -214,8 +214,11 @@ def rendition_thumbnail(request: HttpRequest, public_id: str) -> HttpResponse:
     rendition = get_object_or_404(Rendition, public_id=public_id)
     if not rendition.image:
         raise Http404("This rendition has no image.")
-    with rendition.image.open("rb") as file:
-        reply = HttpResponse(thumbnail(file.read()), content_type="image/jpeg")
+    try:
+        with rendition.image.open("rb") as file:
+            reply = HttpResponse(thumbnail(file.read()), content_type="image/jpeg")
+    except FileNotFoundError as error:
+        raise Http404("The image's file is gone.") from error
     # A rendition's bytes never change: another recipe is another rendition.
     reply["Cache-Control"] = f"private, max-age={ONE_YEAR}, immutable"
     return reply

@@ -2,7 +2,10 @@ import re
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
+from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
 
 from collection.design.protocol import Protocol
 from collection.models import Export, Study, StudyPair, Verdict
@@ -15,7 +18,7 @@ from tests.factories import (
     make_study,
     make_verdict,
 )
-from variants.jobs import Job
+from variants.jobs import STALE_AFTER, Job
 from variants.models import Rendition
 
 pytestmark = pytest.mark.django_db
@@ -298,6 +301,13 @@ def test_a_rendition_without_image_has_no_thumbnail(alice):
     assert reply.status_code == 404
 
 
+def test_a_rendition_whose_file_is_gone_has_no_thumbnail(alice):
+    rendition = make_scene(n_renditions=1).renditions.get()
+    Rendition.objects.filter(pk=rendition.pk).update(image="renditions/gone.png")
+    reply = alice.get(reverse("researcher:rendition-thumbnail", args=[rendition.public_id]))
+    assert reply.status_code == 404
+
+
 def test_the_protocol_page_shows_every_setting_and_the_hash(alice):
     study = make_study()
     page = alice.get(reverse("researcher:study-protocol", args=[study.slug]))
@@ -372,6 +382,26 @@ def test_a_whole_export_says_how_to_load_it(alice):
     page = alice.get(reverse("researcher:export-detail", args=[export.public_id])).content.decode()
     assert "load_dataset(&quot;/data/exports/a&quot;, &quot;judgments&quot;)" in page
     assert "ab" * 32 in page
+
+
+def test_an_export_of_a_dead_worker_is_cancelled_at_once(alice):
+    long_ago = timezone.now() - 2 * STALE_AFTER
+    export = make_export(make_study(), state=Job.State.RUNNING, heartbeat_at=long_ago)
+    alice.post(reverse("researcher:export-cancel", args=[export.public_id]))
+    export.refresh_from_db()
+    assert export.state == Job.State.CANCELLED
+
+
+@pytest.mark.parametrize("template", ["400.html", "403.html", "404.html", "500.html"])
+def test_error_pages_need_nothing_from_the_site(template):
+    """A page that says that something broke may not ask the database for anything."""
+    assert "<h1>" in render_to_string(template)
+
+
+def test_a_form_without_its_token_is_told_so():
+    page = Client(enforce_csrf_checks=True).post(reverse("login"), {"username": "bob", "password": "x"})
+    assert page.status_code == 403
+    assert "Please send it again" in page.content.decode()
 
 
 def test_names_are_escaped_in_pages_and_charts(alice):
