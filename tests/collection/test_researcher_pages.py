@@ -422,4 +422,4 @@ def test_pages_hold_nothing_that_a_strict_policy_would_block(alice):
 
 def _row(page: Any, name: str) -> str:
     text = str(page.content.decode())
-    return next(row for row in re.findall(r"<tr>.*?</tr>", text, re.DOTALL) if name in row)
+    return str(next(row for row in re.findall(r"<tr>.*?</tr>", text, re.DOTALL) if name in row))
