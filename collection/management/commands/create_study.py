@@ -54,7 +54,7 @@ class Command(StudyCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             study = study_create(
-                options["name"],
+                _name(options["name"]),
                 slug=options["slug"],
                 protocol=_protocol(options),
                 scenes=_scenes(options["category"]),
@@ -69,6 +69,13 @@ class Command(StudyCommand):
             {"study": study.slug, "id": study.public_id, "scenes": n_scenes, "protocol": study.protocol},
             options,
         )
+
+
+def _name(name: str) -> str:
+    """A file where the name belongs is a slip, not a study called protocol.json."""
+    if name.endswith((".json", ".yaml", ".yml")):
+        raise StudyError(f"{name!r} looks like a file; use `create_study NAME --protocol {name}`")
+    return name
 
 
 def _protocol(options: dict[str, Any]) -> Protocol:

@@ -164,6 +164,10 @@ def test_a_wrong_protocol_file_is_named(tmp_path, text, message):
     assert message in answer
 
 
+def test_a_file_where_the_name_belongs_is_a_slip():
+    assert "create_study NAME --protocol my.json" in refused("create_study", "my.json")
+
+
 def test_without_scenes_there_is_no_study():
     assert "import_scenes" in refused("create_study", "S")
 
