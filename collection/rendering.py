@@ -8,8 +8,9 @@ from variants.progress import throttled
 from variants.rendering import pairs_build, renditions_render
 
 
-def study_variants_render(study: Study, job: RenderJob) -> None:
-    """Render the job's renditions, pair up all that the study's protocol allows, and link the pairs."""
+def study_variants_render(job: RenderJob) -> None:
+    """Render the job's renditions, pair up all that its study's protocol allows, and link the pairs."""
+    study = Study.objects.get(render_jobs=job)
     renditions_render(job)
     protocol = Protocol.from_json(study.protocol)
     pairs = pairs_build(

@@ -1,8 +1,6 @@
-from functools import partial
-
 from celery import shared_task
 
-from collection.models import Export, Study
+from collection.models import Export
 from variants.models import RenderJob
 
 
@@ -14,8 +12,7 @@ def export_task(export_id: int) -> None:
 
 
 @shared_task
-def study_variants_task(study_id: int, job_id: int) -> None:
+def study_variants_task(job_id: int) -> None:
     from collection.rendering import study_variants_render
 
-    study = Study.objects.get(pk=study_id)
-    RenderJob.objects.get(pk=job_id).run(partial(study_variants_render, study))
+    RenderJob.objects.get(pk=job_id).run(study_variants_render)

@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 
 from celery import current_app
 from django.apps import apps
@@ -49,8 +49,8 @@ class Job(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
-    task: ClassVar[str]
-    """Name of the Celery task that takes the job's key and does it."""
+    task: str
+    """Name of the Celery task that takes the job's key and does it; a class's or a row's own."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)

@@ -54,7 +54,12 @@ class Scene(models.Model):
 class RenderJob(Job):
     """One order of renditions; its renditions are the work list."""
 
-    task = "variants.tasks.render_task"
+    task = models.CharField(
+        max_length=100,
+        default="variants.tasks.render_task",
+        editable=False,
+        help_text="Whoever orders more than the images names the task that does it all.",
+    )
 
     class Meta:
         ordering = ["-pk"]

@@ -22,13 +22,15 @@ def silent(done: int, total: int, stage: str) -> None:
 
 def throttled(report: Report, seconds: float = 1.0) -> Report:
     """Pass on at most one call in `seconds`, the first and last of each stage always."""
-    last_time, last_stage = -float("inf"), ""
+    last_time, last = -float("inf"), (-1, -1, "")
 
     def call(done: int, total: int, stage: str) -> None:
-        nonlocal last_time, last_stage
+        nonlocal last_time, last
         now = time.monotonic()
-        if now - last_time >= seconds or stage != last_stage or done >= total:
-            last_time, last_stage = now, stage
+        if (done, total, stage) == last:
+            return
+        if now - last_time >= seconds or stage != last[2] or done >= total:
+            last_time, last = now, (done, total, stage)
             report(done, total, stage)
 
     return call

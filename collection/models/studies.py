@@ -2,7 +2,7 @@ from django.db import models
 from django.urls import reverse
 
 from variants.jobs import new_public_id
-from variants.models import Pair, Scene
+from variants.models import Pair, RenderJob, Scene
 
 
 class Split(models.TextChoices):
@@ -29,6 +29,7 @@ class Study(models.Model):
     )
     scenes = models.ManyToManyField(Scene, through="StudyScene", related_name="studies")
     pairs = models.ManyToManyField(Pair, through="StudyPair", related_name="studies")
+    render_jobs = models.ManyToManyField(RenderJob, related_name="studies")
     # What a dataset's card says of the study.
     purpose = models.TextField(
         blank=True, help_text="Why the study is made; the first lines of its datasheet."

@@ -91,8 +91,7 @@ def study_set_protocol(study: Study, protocol: Protocol) -> None:
 def study_generate_variants(study: Study, recipes: Iterable[Recipe] | None = None) -> RenderJob:
     """Order the renditions that the study's protocol wants of its scenes; without recipes, controlled edits.
 
-    What is rendered already is not ordered again. The job is neither sent nor run here:
-    `collection.rendering.study_variants_render` does it and links the pairs.
+    What is rendered already is not ordered again. `enqueue()` sends the job, which links the pairs too.
     """
     if study.status == Study.Status.CLOSED:
         raise StudyError(f"{study.slug} is closed; nothing can be asked in it any more")
@@ -103,12 +102,17 @@ def study_generate_variants(study: Study, recipes: Iterable[Recipe] | None = Non
             "import photos with `manage.py import_scenes DIR` and make a study of them"
         )
     protocol = Protocol.from_json(study.protocol)
-    return renditions_plan(
-        scenes,
-        controlled_recipes(N_RECIPES, protocol.seed) if recipes is None else recipes,
-        long_side=protocol.long_side,
-        encoding=protocol.encoding,
-    )
+    with transaction.atomic():
+        job = renditions_plan(
+            scenes,
+            controlled_recipes(N_RECIPES, protocol.seed) if recipes is None else recipes,
+            long_side=protocol.long_side,
+            encoding=protocol.encoding,
+        )
+        job.task = "collection.tasks.study_variants_task"
+        job.save(update_fields=["task"])
+        study.render_jobs.add(job)
+    return job
 
 
 def study_link_pairs(study: Study, pairs: Iterable[Pair]) -> int:

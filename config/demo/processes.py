@@ -55,7 +55,18 @@ class Child:
 @contextmanager
 def worker(logs: Path) -> Iterator[Child]:
     """A Celery worker with two processes, ended with the context."""
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "2", "--loglevel", "INFO"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "config",
+        "worker",
+        "--concurrency",
+        "2",
+        "--loglevel",
+        "INFO",
+    ]
     child = Child("worker", command, logs / "worker.log")
     try:
         yield child
@@ -66,7 +77,17 @@ def worker(logs: Path) -> Iterator[Child]:
 @contextmanager
 def server(logs: Path, port: int) -> Iterator[Child]:
     """The site on 127.0.0.1, ended with the context; returns once it answers."""
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     child = Child("web server", [*command, "--workers", "2", "config.wsgi:application"], logs / "server.log")
     try:
         _wait_until_it_answers(child, port)
@@ -81,7 +102,9 @@ def free_port(wanted: int) -> int:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
-    raise ChildDied(f"No port from {wanted} to {wanted + 99} is free on 127.0.0.1; choose another with --port.")
+    raise ChildDied(
+        f"No port from {wanted} to {wanted + 99} is free on 127.0.0.1; choose another with --port."
+    )
 
 
 def _wait_until_it_answers(child: Child, port: int, seconds: float = 30) -> None:

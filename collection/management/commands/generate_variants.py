@@ -1,16 +1,13 @@
 from argparse import ArgumentParser
-from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
-from kombu.exceptions import OperationalError
 
 from collection.design.protocol import Protocol
 from collection.management.common import StudyCommand, add_study_argument, study_named
 from collection.models import Study
 from collection.selectors.studies import study_pair_counts
 from collection.services.studies import N_RECIPES, StudyError, study_generate_variants
-from collection.tasks import study_variants_task
 from variants.jobs import Job
 from variants.models import RenderJob
 from variants.progress import Report, terminal, throttled
@@ -44,9 +41,9 @@ class Command(StudyCommand):
         study = study_named(options["study"])
         job = _order(study, options["recipes"], options["seed"])
         if options["wait"]:
-            _render_here(study, job, quiet=options["quiet"])
+            _render_here(job, quiet=options["quiet"])
         else:
-            _send(study, job)
+            _send(job)
         self._tell(study, job, options)
 
     def _tell(self, study: Study, job: RenderJob, options: dict[str, Any]) -> None:
@@ -73,22 +70,19 @@ def _order(study: Study, n_recipes: int, seed: int | None) -> RenderJob:
         raise CommandError(str(error), returncode=2) from error
 
 
-def _send(study: Study, job: RenderJob) -> None:
-    try:
-        study_variants_task.delay(study.pk, job.pk)
-    except (OperationalError, OSError) as error:
-        raise CommandError(
-            f"the broker does not answer ({error}); start it, or use --wait to render here", returncode=1
-        ) from error
+def _send(job: RenderJob) -> None:
+    job.enqueue()
+    if job.state == Job.State.FAILED:
+        raise CommandError(f"{job.error} Or use --wait to render here.", returncode=1)
 
 
-def _render_here(study: Study, job: RenderJob, *, quiet: bool) -> None:
+def _render_here(job: RenderJob, *, quiet: bool) -> None:
     from collection.rendering import study_variants_render
 
     with terminal(quiet=quiet) as watch:
         # The verb reports to the job's row; here somebody watches besides.
         job.report = _both(job.report, watch)  # type: ignore[assignment]
-        job.run(partial(study_variants_render, study))
+        job.run(study_variants_render)
     if job.state != Job.State.DONE:
         raise CommandError(f"{job} {job.get_state_display()}: {job.error}", returncode=1)
 

@@ -12,8 +12,9 @@ from PIL import Image
 
 from collection.models import Export, Question, Rater, Session, Study, StudyPair, Verdict
 from collection.services.answers import answer_record
-from collection.tasks import export_task, study_variants_task
+from collection.tasks import export_task
 from tests.collection import factories
+from variants import jobs
 from variants.models import RenderJob, Rendition, Scene
 
 pytestmark = pytest.mark.django_db
@@ -184,29 +185,32 @@ def test_what_cannot_be_opened_says_why():
     assert "the study has 3" in refused("open_study", study.slug)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_generate_variants_leaves_it_to_a_worker_by_default(photos, monkeypatch):
     call_command("import_scenes", str(photos), "--quiet", stdout=io.StringIO())
     run("create_study", "S", "--set", "n_main=6", "--set", "n_checks=1", "--set", "long_side=96")
     sent = []
-    monkeypatch.setattr(study_variants_task, "delay", lambda *keys: sent.append(keys))
+    monkeypatch.setattr(jobs.current_app, "send_task", lambda name, keys: sent.append((name, keys)))
     text, result = run("generate_variants", "s", "--recipes", "6")
     assert "wait for a worker" in text
     assert (result["state"], result["pairs"]) == ("queued", 0)
-    study_variants_task(*sent[0])  # what the worker does
+    [(name, keys)] = sent
+    jobs.current_app.tasks[name](*keys)  # what the worker does
     assert RenderJob.objects.get().state == "done"
     assert StudyPair.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_broker_that_does_not_answer_is_exit_code_1(photos, monkeypatch):
     from kombu.exceptions import OperationalError
 
     call_command("import_scenes", str(photos), "--quiet", stdout=io.StringIO())
     run("create_study", "S")
 
-    def fail(*keys):
+    def fail(name, keys):
         raise OperationalError("refused")
 
-    monkeypatch.setattr(study_variants_task, "delay", fail)
+    monkeypatch.setattr(jobs.current_app, "send_task", fail)
     with pytest.raises(CommandError, match="use --wait") as caught:
         run("generate_variants", "s")
     assert caught.value.returncode == 1

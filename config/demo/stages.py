@@ -1,0 +1,186 @@
+"""The demo's stages. Each looks first at what is already there, so that a second run makes nothing twice."""
+
+import secrets
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+
+from collection.design.protocol import Protocol
+from collection.models import Export, Study
+from collection.services.exports import export_create
+from collection.services.studies import study_create, study_link_pairs, study_open
+from config.demo.processes import Child
+from evaluation.models import Report
+from evaluation.services.reports import report_create
+from evaluation.simulation.raters import CROWDS, benchmark_recipes
+from learning.models import Run
+from learning.services import run_create
+from variants.jobs import Job, JobError
+from variants.models import RenderJob, Scene
+from variants.progress import Report as Progress
+from variants.rendering import pairs_build
+from variants.services import renditions_plan, scene_import
+from variants.sources.packaged import PHOTOS
+from variants.tone.images import encode_image, fit_long_side, read_photo
+from variants.tone.recipes import Recipe
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+SIMULATED, PEOPLE = "demo", "try-it"
+"""Slugs of the study that simulated raters answer, and of the one for the visitor."""
+RESEARCHER = "researcher"
+RENDITIONS = 16
+LOOKS = ("golden", "cool_matte", "soft_film")
+CROWD = CROWDS["careless"]
+WAITING = "waiting for the worker"
+REPORT_SIZES = {"references": 16, "evaluations": 16, "edit_size": 256, "metric_size": 256}
+
+
+def researcher_password() -> str:
+    """The password of the demo's researcher, made at the first run and kept beside the database."""
+    kept = settings.TONALIST_DATA / "demo-password"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_urlsafe(9))
+    password = kept.read_text()
+    users = get_user_model()._default_manager
+    user, _ = users.get_or_create(username=RESEARCHER, defaults={"is_staff": True, "is_superuser": True})
+    if not user.check_password(password):
+        user.set_password(password)
+        user.save()
+    return password
+
+
+def photos_import(report: Progress) -> list[Scene]:
+    """The photos that the packages carry, as scenes."""
+    scenes = []
+    for done, photo in enumerate(PHOTOS):
+        report(done, len(PHOTOS), "photos")
+        found = scene_import(
+            photo.path,
+            name=photo.name,
+            category=photo.category,
+            licence=photo.licence,
+            attribution=photo.attribution,
+        )
+        scenes.append(found.scene)
+    report(len(PHOTOS), len(PHOTOS), "photos")
+    return scenes
+
+
+def study_prepare(slug: str, name: str, scenes: list[Scene], *, seed: int, simulated: bool) -> Study:
+    """The study in draft, or the one that an earlier run made."""
+    if found := Study.objects.filter(slug=slug).first():
+        return found
+    return study_create(name, slug=slug, protocol=protocol(seed), scenes=scenes, simulated=simulated)
+
+
+def protocol(seed: int) -> Protocol:
+    """The published protocol, at a size and with pairs that suit eight photos."""
+    return Protocol(long_side=512, min_delta_e=4.0, seed=seed)
+
+
+def renditions_order(study: Study, scenes: list[Scene]) -> list[RenderJob]:
+    """Jobs for the renditions that are still to be made, one a photo."""
+    rules = Protocol.from_json(study.protocol)
+    jobs = []
+    for scene in scenes:
+        recipes = benchmark_recipes(
+            RENDITIONS - len(LOOKS), rules.seed, category=scene.category, scene=scene.name, crowd=CROWD
+        )
+        recipes += [Recipe(look=look) for look in LOOKS]
+        job = renditions_plan([scene], recipes, long_side=rules.long_side, encoding=rules.encoding)
+        if job.total:
+            jobs.append(job)
+        else:
+            job.delete()
+    return jobs
+
+
+def study_fill(study: Study, scenes: list[Scene], report: Progress) -> None:
+    """Pair the renditions up and open the study."""
+    if study.status != Study.Status.DRAFT:
+        return
+    rules = Protocol.from_json(study.protocol)
+    pairs = pairs_build(
+        scenes,
+        min_delta_e=rules.min_delta_e,
+        max_delta_e=rules.max_delta_e,
+        max_per_scene=rules.max_pairs_per_scene,
+        seed=rules.seed,
+        report=report,
+    )
+    study_link_pairs(study, pairs)
+    study_open(study)
+
+
+def export_order(study: Study) -> Export:
+    """The study's dataset, or the job that an earlier run left."""
+    return _usable(study.exports.order_by("pk")) or export_create(study)
+
+
+def run_order(export: Export, seed: int) -> Run:
+    """The training of the preference-embedding learner, or the one that an earlier run left."""
+    return _usable(export.runs.order_by("pk")) or run_create(export, system="upe", preset="tiny", seed=seed)
+
+
+def report_order(run: Run, seed: int) -> Report:
+    """The CQS report, or the one that an earlier run left."""
+    return _usable(run.reports.order_by("pk")) or report_create([run], seed=seed, **REPORT_SIZES)
+
+
+def _usable(jobs: QuerySet[AnyJob]) -> AnyJob | None:
+    """The first that is done, or can still become so."""
+    return jobs.exclude(state__in=(Job.State.FAILED, Job.State.CANCELLED)).first()
+
+
+def job_wait(job: Job, report: Progress, worker: Child) -> None:
+    """Follow a job until it is done; raise JobError when it, or the worker, is not to be saved."""
+    if job.state == Job.State.QUEUED:
+        job.enqueue()
+    while not job.is_over:
+        worker.check()
+        report(job.done, max(job.total, 1), job.stage or WAITING)
+        time.sleep(0.3)
+        job.refresh_from_db()
+    if job.state != Job.State.DONE:
+        raise JobError(f"{job} {job.state}. {job.error}")
+    report(1, 1, job.stage or WAITING)
+
+
+def photos_render(run: Run, scenes: list[Scene], report: Progress) -> Path:
+    """Each photo to the taste of three raters whom the learner has never met; the folder of the results."""
+    # torch comes with these; the other stages leave it to the worker.
+    from learning.cli import references_of
+    from learning.data.dataset import PreferenceDataset
+    from learning.systems.load import load_run
+
+    folder = settings.TONALIST_DATA / "demo-renders"
+    dataset = PreferenceDataset.load(Path(run.dataset))
+    raters = sorted(r.id for r in dataset.raters.values() if r.split == "validation")[:3]
+    wanted = [(rater, scene) for rater in raters for scene in scenes]
+    missing = [pair for pair in wanted if not _render_file(folder, *pair).exists()]
+    if missing:
+        folder.mkdir(exist_ok=True)
+        system = load_run(Path(run.folder))
+        profiles = {
+            rater: system.adapt(references_of(dataset, rater, n=16, long_side=system.reference_size))
+            for rater in raters
+        }
+    for done, (rater, scene) in enumerate(missing):
+        report(done, len(missing), "renders")
+        with scene.original.open("rb") as file:
+            photo = fit_long_side(read_photo(file.read(), name=scene.name).pixels, 1600)
+        image = np.concatenate([photo, *system.render([photo], profiles[rater])], axis=1)
+        _render_file(folder, rater, scene).write_bytes(encode_image(image, "jpeg_444"))
+    report(len(wanted), len(wanted), "renders")
+    return folder
+
+
+def _render_file(folder: Path, rater: str, scene: Scene) -> Path:
+    return folder / f"{scene.name}-simulated-{rater[:8]}.jpg"
