@@ -2,8 +2,8 @@
 
 `variants.tone.difference.ciede2000` is the formula as published, for any array. An
 evaluation measures tens of thousands of pairs, so here the same formula stands
-without angles: the difference and the mean of two hues come from products of the
-chroma vectors, their cosines of multiples from recurrences; one arc tangent remains.
+without angles: the difference and the mean of two hues come from the chroma vectors,
+the cosines of the mean's multiples from recurrences; one arc tangent remains.
 The tests hold the two together and both against Sharma's table.
 """
 
@@ -58,8 +58,9 @@ def delta_e(first: tuple[torch.Tensor, ...], second: tuple[torch.Tensor, ...]) -
     chroma2 = torch.sqrt(a2 * a2 + b22)
     chroma = (chroma1 + chroma2).mul_(0.5)
 
-    # (11): (ΔH')² = 2 (C1 C2 - a1 a2 - b1 b2); its sign is that of the vectors' cross product
-    square = (chroma1 * chroma2).sub_(a1 * a2).sub_(b1 * b2).clamp_(min=0).mul_(2)
+    # (11): (ΔH')² = Δa'² + Δb² - ΔC'², exactly 0 for equal colours; the sign is the cross product's
+    d_chroma = chroma2 - chroma1
+    square = (a2 - a1).square_().add_((b2 - b1).square_()).sub_(d_chroma * d_chroma).clamp_(min=0)
     d_hue = torch.copysign(square.sqrt_(), (a1 * b2).sub_(a2 * b1))
 
     # (14): the mean hue halves the smaller angle: it is along the sum of the unit vectors.
@@ -77,8 +78,7 @@ def delta_e(first: tuple[torch.Tensor, ...], second: tuple[torch.Tensor, ...]) -
     away = (lightness1 + lightness2).mul_(0.5).sub_(50).square_()
     weight_l = away.mul(0.015).mul_((away + 20).rsqrt_()).add_(1)
     term_l = (lightness2 - lightness1).div_(weight_l)
-    # chroma1 and chroma2 are both larger by the same tiny term here
-    term_c = (chroma2 - chroma1).div_(chroma.mul(0.045).add_(1))
+    term_c = d_chroma.div_(chroma.mul(0.045).add_(1))
     term_h = d_hue.div_((chroma * t).mul_(0.015).add_(1))
 
     # (21): the turn of the ellipses around blue, 275°

@@ -32,7 +32,7 @@ class Lpips:
     def __init__(self, weights: Path | None = None, device: str | torch.device = "cpu") -> None:
         path = weights or weights_path()
         if not path.is_file():
-            raise BackboneMissing(f"AlexNet's weights are not at {path}")
+            raise BackboneMissing(f"AlexNet's weights ({path.name}) are not on this machine")
         self._network = _network(path).to(device)
 
     def features(self, images: torch.Tensor) -> Features:
@@ -69,7 +69,7 @@ def _network(path: Path) -> Any:
         named = {name: alexnet[f"features.{name.partition('.')[2]}"] for name in network.net.state_dict()}
         network.net.load_state_dict(named)
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise BackboneMissing(f"AlexNet's weights in {path} cannot be read ({error})") from error
+        raise BackboneMissing(f"AlexNet's weights in {path.name} cannot be read ({error})") from error
     return network.eval().requires_grad_(False)
 
 

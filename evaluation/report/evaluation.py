@@ -119,7 +119,7 @@ def _data(
         "rows": [_row(row, weights[row.scenes]) for row in rows],
         "gains": gains,
         "per_rater": _per_rater(rows, kinds),
-        "oracle": {"strength": oracle.strength, "gate": oracle.gate} if oracle else None,
+        "oracle": _oracle(oracle, rows) if oracle else None,
         "missing": [{"metric": m.name, "why": m.why, "fix": m.fix} for m in missing],
         "warnings": sorted(
             {f"{row.contender.name}, {row.metric.title}: {w}" for row in rows for w in row.score.warnings}
@@ -198,6 +198,17 @@ def _per_rater(rows: Sequence[Row], kinds: Sequence[Episodes]) -> list[dict[str,
         if row.contender.name not in CONTROLS
         for index, found in per_rater(row.distances).items()
     ]
+
+
+def _oracle(oracle: Oracle, rows: Sequence[Row]) -> dict[str, Any]:
+    """How it was made, and how much room the data leaves: its CQS on ΔE00 over identity's."""
+    by_key = {(row.contender.name, row.scenes): row.score.cqs for row in rows if row.metric.name == "delta_e"}
+    ratios = {
+        scenes: _json(value / by_key["identity", scenes])
+        for (name, scenes), value in by_key.items()
+        if name == "oracle"
+    }
+    return {"strength": oracle.strength, "gate": oracle.gate, "ratio": ratios}
 
 
 def _counts(kind: Episodes, protocol: EvaluationProtocol) -> dict[str, Any]:

@@ -4,11 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from evaluation.report.contenders import CONTROLS
 from evaluation.report.pictures import Example
-from evaluation.report.plots import BLUE, GREEN, GREY, ORANGE, Mark, Point, dumbbell_chart, points_chart
+from evaluation.report.plots import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    Chart,
+    Mark,
+    Point,
+    dumbbell_chart,
+    points_chart,
+)
 from evaluation.report.published import PUBLISHED
 from evaluation.report.verdict import controls_passed
 
@@ -176,19 +185,17 @@ def _color(name: str) -> str:
     return {"identity": GREY, "average_preference": GREY, "oracle": GREEN}.get(name, BLUE)
 
 
-def _cqs_chart(data: Data, metric: str, scenes: str) -> Markup:
+def _cqs_chart(data: Data, metric: str, scenes: str) -> Chart:
     identity = _row(data, None, "identity", metric, scenes)
     rows = [_row(data, r["run"], r["name"], metric, scenes) for r in _main_rows(data, scenes)]
     points = [_point(data, row, "cqs", DIGITS[metric]) for row in rows if _is_finite(row["cqs"])]
     mark = Mark(value=float(identity["cqs"]), label="identity") if _is_finite(identity["cqs"]) else None
-    return Markup(
-        points_chart(
-            f"cqs-{scenes}-{metric}",
-            points,
-            title=f"CQS on {METRICS[metric]}",
-            axis=f"CQS, higher is better (n = {identity['n_raters']} raters)",
-            mark=mark,
-        )
+    return points_chart(
+        f"cqs-{scenes}-{metric}",
+        points,
+        title=f"CQS on {METRICS[metric]}",
+        axis=f"CQS, higher is better (n = {identity['n_raters']} raters)",
+        mark=mark,
     )
 
 
@@ -204,7 +211,7 @@ def _point(data: Data, row: Data, value: str, digits: int) -> Point:
     )
 
 
-def _gain_chart(data: Data, metric: str, scenes: str, run: str) -> Markup:
+def _gain_chart(data: Data, metric: str, scenes: str, run: str) -> Chart:
     gains = [g for g in data["gains"] if (g["metric"], g["scenes"], g["run"]) == (metric, scenes, run)]
     points = [
         Point(
@@ -220,18 +227,16 @@ def _gain_chart(data: Data, metric: str, scenes: str, run: str) -> Markup:
         if _is_finite(g["cqs_difference"])
     ]
     several = f", {run}" if len(data["systems"]) > 1 else ""
-    return Markup(
-        points_chart(
-            f"gain-{scenes}-{metric}-{run}",
-            points,
-            title=f"{METRICS[metric]}: correct minus …{several}",
-            axis=f"difference in CQS (n = {data['episodes'][scenes]['raters']} raters, paired)",
-            mark=Mark(value=0.0, label="no difference"),
-        )
+    return points_chart(
+        f"gain-{scenes}-{metric}-{run}",
+        points,
+        title=f"{METRICS[metric]}: correct minus …{several}",
+        axis=f"difference in CQS (n = {data['episodes'][scenes]['raters']} raters, paired)",
+        mark=Mark(value=0.0, label="no difference"),
     )
 
 
-def _alignment_chart(data: Data, scenes: str) -> Markup:
+def _alignment_chart(data: Data, scenes: str) -> Chart:
     rows = [r for r in _first_metric(data, scenes) if r["name"] != "identity"]
     points = [
         Point(
@@ -245,18 +250,16 @@ def _alignment_chart(data: Data, scenes: str) -> Markup:
         for row in rows
     ]
     n = data["episodes"][scenes]["judgments"]
-    return Markup(
-        points_chart(
-            f"alignment-{scenes}",
-            points,
-            title="Alignment: nearer to the preferred image",
-            axis=f"% of judgments (n = {n}), by {METRICS[_metrics(data)[0]]}",
-            mark=Mark(value=50.0, label="chance"),
-        )
+    return points_chart(
+        f"alignment-{scenes}",
+        points,
+        title="Alignment: nearer to the preferred image",
+        axis=f"% of judgments (n = {n}), by {METRICS[_metrics(data)[0]]}",
+        mark=Mark(value=50.0, label="chance"),
     )
 
 
-def _fidelity_chart(data: Data, name: str, scenes: str) -> Markup:
+def _fidelity_chart(data: Data, name: str, scenes: str) -> Chart:
     metric = _metrics(data)[0]
     identity = _row(data, None, "identity", metric, scenes)
     rows = [r for r in _main_rows(data, scenes) if r["name"] != "identity"]
@@ -264,18 +267,16 @@ def _fidelity_chart(data: Data, name: str, scenes: str) -> Markup:
         "d_np": "Direct fidelity: output of the image not chosen",
         "d_pp": "Preservation: output of the image chosen",
     }
-    return Markup(
-        points_chart(
-            f"{name.replace('_', '')}-{scenes}",
-            [_point(data, row, name, 2) for row in rows],
-            title=titles[name],
-            axis=f"{METRICS[metric]} to the preferred image, lower is better",
-            mark=Mark(value=float(identity[name]), label="identity"),
-        )
+    return points_chart(
+        f"{name.replace('_', '')}-{scenes}",
+        [_point(data, row, name, 2) for row in rows],
+        title=titles[name],
+        axis=f"{METRICS[metric]} to the preferred image, lower is better",
+        mark=Mark(value=float(identity[name]), label="identity"),
     )
 
 
-def _rater_chart(data: Data, system: Data, scenes: str) -> Markup:
+def _rater_chart(data: Data, system: Data, scenes: str) -> Chart:
     pairs = [
         (float(line["identity"]), float(line["cqs"]))
         for line in _per_rater_lines(data, scenes)
@@ -283,14 +284,12 @@ def _rater_chart(data: Data, system: Data, scenes: str) -> Markup:
     ]
     above = sum(ours > floor for floor, ours in pairs)
     several = f" ({system['run']})" if len(data["systems"]) > 1 else ""
-    return Markup(
-        dumbbell_chart(
-            f"raters-{scenes}-{system['run']}",
-            pairs,
-            title=f"{above} of {len(pairs)} raters above identity{several}",
-            axis="CQS on ΔE00, one line a rater",
-            labels=("identity", f"{system['name']}, blue where better"),
-        )
+    return dumbbell_chart(
+        f"raters-{scenes}-{system['run']}",
+        pairs,
+        title=f"{above} of {len(pairs)} raters above identity{several}",
+        axis="CQS on ΔE00, one line a rater",
+        labels=("identity", f"{system['name']}, blue where better"),
     )
 
 

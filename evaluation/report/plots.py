@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#7f7f7f"
 INK, FAINT = "#010203", "#040506"
 """Stand for the page's text and line colours until the SVG is written."""
-WIDTH, ROW, MARGIN = 4.3, 0.3, 0.75
+WIDTH, ROW, MARGIN = 4.3, 0.3, 0.5
 """Inches; 100 to an inch of the page."""
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -53,9 +53,15 @@ class Mark:
     label: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    title: str
+    svg: str
+
+
 def points_chart(
     name: str, points: Sequence[Point], *, title: str, axis: str, mark: Mark | None = None
-) -> str:
+) -> Chart:
     """One row a point, with its interval; `name` is unique on the page."""
     with rc_context(STYLE | {"svg.hashsalt": name}):
         figure = Figure(figsize=(WIDTH, MARGIN + 0.25 + ROW * len(points)))
@@ -78,7 +84,6 @@ def points_chart(
         axes.set_ylim(-0.6, len(points) - 0.4)
         axes.set_xlabel(axis)
         axes.locator_params(axis="x", nbins=5)
-        axes.set_title(title, fontsize=10.5, loc="left", x=0, fontweight="bold", pad=16 if mark else 6)
         axes.grid(axis="x", color=FAINT, lw=0.5, alpha=0.6)
         axes.set_axisbelow(True)
         if mark:
@@ -92,18 +97,18 @@ def points_chart(
                 ha="center",
                 fontsize=8.5,
             )
-        return _inline(figure, name, title)
+        return Chart(title=title, svg=_inline(figure, name, title))
 
 
 def dumbbell_chart(
     name: str, pairs: Sequence[tuple[float, float]], *, title: str, axis: str, labels: tuple[str, str]
-) -> str:
+) -> Chart:
     """One row a rater: a grey point and a coloured one, joined; rows are sorted by the difference."""
     ordered = sorted(pairs, key=lambda pair: pair[1] - pair[0])
     with rc_context(STYLE | {"svg.hashsalt": name}):
         height = MARGIN + 0.35 + 0.16 * len(ordered)
         figure = Figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((0.06, 0.55 / height, 0.9, 1 - 1.0 / height))
+        axes = figure.add_axes((0.06, 0.55 / height, 0.9, 1 - 0.75 / height))
         for row, (grey, colored) in enumerate(ordered):
             color = BLUE if colored > grey else ORANGE
             axes.plot([grey, colored], [row, row], color=color, lw=1.5, alpha=0.6)
@@ -113,7 +118,6 @@ def dumbbell_chart(
         axes.set_ylim(-0.8, len(ordered) - 0.2)
         axes.set_xlabel(axis)
         axes.grid(axis="x", color=FAINT, lw=0.5, alpha=0.6)
-        axes.set_title(title, fontsize=10.5, loc="left", x=0, fontweight="bold", pad=16)
         axes.annotate(
             f"grey: {labels[0]}   coloured: {labels[1]}",
             (0, 1),
@@ -122,18 +126,19 @@ def dumbbell_chart(
             textcoords="offset points",
             fontsize=8.5,
         )
-        return _inline(figure, name, title)
+        return Chart(title=title, svg=_inline(figure, name, title))
 
 
 def _room(points: Sequence[Point], height: float) -> tuple[float, float, float, float]:
     """Axes left, bottom, width, height as parts of the figure: labels need about 0.075 inches a letter."""
     left = 0.08 + 0.07 * max(len(point.label) for point in points)
     right = 0.1 + 0.066 * max(len(point.text) for point in points)
-    return left / WIDTH, 0.5 / height, 1 - (left + right) / WIDTH, 1 - 1.0 / height
+    return left / WIDTH, 0.5 / height, 1 - (left + right) / WIDTH, 1 - 0.75 / height
 
 
 def _inline(figure: Figure, name: str, title: str) -> str:
     """The figure's SVG without what only a file needs, in the page's colours and type."""
+    name = re.sub(r"[^A-Za-z0-9-]", "-", name)
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     svg = file.getvalue()

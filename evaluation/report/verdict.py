@@ -72,4 +72,5 @@ def _ratio(data: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
         for row in data["rows"]
         if (row["name"], row["scenes"], row["metric"]) == ("identity", gain["scenes"], gain["metric"])
     )
-    return f"{100 * float(gain['cqs_difference']) / float(identity['cqs']):+.0f} %"
+    percent = 100 * float(gain["cqs_difference"]) / float(identity["cqs"])
+    return f"{percent:+.0f} %".replace("-", "−")
