@@ -1,8 +1,11 @@
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 urlpatterns = [
+    # Participants come by a study's own address; whoever comes to the site itself is a researcher.
+    path("", RedirectView.as_view(pattern_name="researcher:study-list"), name="home"),
     path("", include("collection.participant.urls")),
     path("api/participant/", include("collection.api.urls")),
     path("images/", include("variants.urls")),

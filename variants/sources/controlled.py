@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.stats import qmc
 
 from variants.tone.concepts import CONCEPTS
 from variants.tone.looks import LOOKS
@@ -64,6 +63,8 @@ def sampled_recipes(
     Each strength is pulled towards neutral (its fraction of the range squared), since
     seven full edits on top of each other make no photo that anybody would choose.
     """
+    from scipy.stats import qmc  # takes most of a second to load, which the web process spares itself
+
     unknown = ranges.keys() - CONCEPTS.keys()
     if unknown:
         raise ValueError(f"{sorted(unknown)[0]!r} is no concept; there are {', '.join(CONCEPTS)}")
