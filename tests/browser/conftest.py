@@ -1,28 +1,13 @@
 """A real Chromium in front of the real site."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.db import connection
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-WHAT_TO_DO = (
-    "No browser was found. Set CHROME_BIN to a Chromium or Chrome, or install one: "
-    "`playwright install chromium`, or `apt-get install chromium`."
-)
+from tests.chromium import ADVICE, ARGUMENTS, find_chromium
 
 
 def pytest_collection_modifyitems(items):
@@ -36,20 +21,13 @@ def pytest_collection_modifyitems(items):
         connection.settings_dict["TEST"]["NAME"] = str(settings.TONALIST_DATA / "test.sqlite3")
 
 
-def browser_path():
-    """CHROME_BIN, or a browser on PATH; None leaves it to Playwright's own."""
-    if path := os.environ.get("CHROME_BIN"):
-        return path
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
 @pytest.fixture(scope="session")
 def browser():
+    path = find_chromium()
+    if path is None:
+        pytest.fail(ADVICE)
     with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
-        except Error as error:
-            pytest.fail(f"{WHAT_TO_DO}\n{error}")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -105,7 +105,7 @@ def test_both_files_can_be_saved(alice, report):
         reply = alice.get(address(name, report), {"download": ""})
         assert "attachment" in reply.headers["Content-Disposition"]
         assert f"tonalist-{report.public_id[:8]}-{ending}" in reply.headers["Content-Disposition"]
-        reply.close()
+        assert b"".join(reply.streaming_content)
 
 
 def test_the_json_is_the_file(alice, report):

@@ -170,7 +170,7 @@ def test_the_task_runs_the_job(scene):
     job = renditions_plan([scene], [NEUTRAL], **SETTINGS)
     render_task(job.pk)
     assert RenderJob.objects.get(pk=job.pk).state == "done"
-    assert RenderJob.task == render_task.name
+    assert job.task == render_task.name
 
 
 def graph(pairs):
