@@ -1,8 +1,9 @@
-"""Fetch a backbone's weights: `python -m learning.fetch`. The only thing here that downloads."""
+"""Fetch weights: `python -m learning.fetch`. Nothing else in the project downloads any."""
 
 import sys
 from pathlib import Path
 
+import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -10,25 +11,33 @@ from learning import cli
 from learning.backbones import HUB_NAMES, WeightsMissing
 
 FILES = ["config.json", "model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
+LPIPS_ALEX = "lpips_alex"
+"""AlexNet, on which the metric LPIPS stands; torchvision keeps it in its own cache."""
 EXAMPLE = """\
 example
   python -m learning.fetch dinov2_small
+  python -m learning.fetch lpips_alex
 
 small 21 M parameters (88 MB), base 86 M (346 MB), large 300 M (1.2 GB), giant 1.1 B (4.5 GB); Apache-2.0.
 They go into the Hugging Face cache (HF_HOME), where training finds them, or into --into FOLDER,
 which can be carried to a machine without network and named with --backbone NAME=FOLDER.
+lpips_alex (244 MB) is for reports: AlexNet's weights in torch's cache (TORCH_HOME), for the metric LPIPS.
 """
 
 
 def main(arguments: cli.Arguments = None) -> int:
-    parser = cli.parser("fetch", "Fetch the weights of a backbone from the Hugging Face hub.", EXAMPLE)
-    parser.add_argument("name", choices=list(HUB_NAMES), metavar="NAME", help=", ".join(HUB_NAMES))
+    parser = cli.parser("fetch", "Fetch the weights of a backbone, or of the metric LPIPS.", EXAMPLE)
+    names = [*HUB_NAMES, LPIPS_ALEX]
+    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--into", type=Path, metavar="FOLDER", help="instead of the hub's cache")
     options = parser.parse_args(arguments)
 
     def work() -> cli.Result:
-        path = _fetch(options.name, options.into)
-        return f"fetched: {path}", {"backbone": options.name, "path": path}
+        if options.name == LPIPS_ALEX:
+            path = _fetch_alexnet(options.into)
+        else:
+            path = _fetch(options.name, options.into)
+        return f"fetched: {path}", {"name": options.name, "path": path}
 
     return cli.finish(work, as_json=options.json)
 
@@ -42,6 +51,23 @@ def _fetch(name: str, into: Path | None) -> str:
             f"network (--into FOLDER) and name the folder with --backbone {name}=FOLDER, or train with "
             "--backbone tone_statistics, which needs no weights"
         ) from error
+
+
+def _fetch_alexnet(into: Path | None) -> str:
+    """Into torch's cache, where the metric looks; its hash is checked."""
+    from torchvision.models import AlexNet_Weights
+
+    if into is not None:
+        raise ValueError(f"{LPIPS_ALEX} goes into torch's cache; set TORCH_HOME instead of --into")
+    weights = AlexNet_Weights.IMAGENET1K_V1
+    try:
+        weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:  # no network; another hash than published
+        raise WeightsMissing(
+            f"{weights.url} cannot be fetched: {error}. Fetch it on a machine with network and copy it to "
+            f"{Path(torch.hub.get_dir()) / 'checkpoints'}; until then reports leave LPIPS out and say so"
+        ) from error
+    return str(Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2])
 
 
 if __name__ == "__main__":

@@ -126,6 +126,20 @@ def test_the_cube_file_holds_the_edit(dataset, run, photo, tmp_path):
         np.testing.assert_allclose(by_lut, np.asarray(rendered) / 255, atol=2 / 255)
 
 
+def test_fetch_without_network_says_how_to_get_the_metrics_weights(monkeypatch, tmp_path, capsys):
+    def download(self, **options):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torchvision.models.AlexNet_Weights.get_state_dict", download)
+    assert fetch.main(["lpips_alex"]) == 2
+    told = capsys.readouterr().err
+    assert "alexnet-owt" in told
+    assert str(tmp_path / "hub/checkpoints") in told
+    assert fetch.main(["lpips_alex", "--into", str(tmp_path)]) == 2
+    assert "set TORCH_HOME instead of --into" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
