@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from variants.tone.images import encode_image, fit_long_side
 
 from collection.design.plan import PlannedQuestion, plan_session
 from collection.design.protocol import Protocol
@@ -33,6 +32,7 @@ from evaluation.simulation.raters import (
 )
 from variants.progress import Report, silent
 from variants.tone.difference import mean_ciede2000
+from variants.tone.images import encode_image, fit_long_side
 from variants.tone.recipes import Recipe, apply_recipe
 
 FIRST_DAY = dt.datetime(2026, 1, 1, 9, tzinfo=dt.UTC)

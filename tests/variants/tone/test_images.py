@@ -274,7 +274,7 @@ def test_jpeg_is_444_and_near():
     data = encode_image(as_float(pictures.levels(64, 80)), "jpeg_444")
     np.testing.assert_allclose(decode_image(data), as_float(pictures.levels(64, 80)), atol=6 / 255)
     with Image.open(io.BytesIO(data)) as image:
-        layers = image.layer  # type: ignore[attr-defined]  # the JPEG reader has it
+        layers = image.layer
     assert [component[1:3] for component in layers] == [(1, 1)] * 3
 
 
