@@ -39,6 +39,7 @@ from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_p
 from learning.training import run_folder as runs
 from learning.training.loop import LoopConfig, train
 from learning.training.objective import Curriculum, pairwise_loss
+from learning.training.threads import cpu_threads
 from variants.progress import Report
 
 NAME = "upe"
@@ -97,9 +98,13 @@ class Config:
     gate_weight: float = 0.05
     """Of the gate's two losses beside the pairwise objective."""
     loop: LoopConfig = field(default_factory=LoopConfig)
+    threads: int | None = None
+    """CPU threads in training; None for torch's own number."""
 
     def __post_init__(self) -> None:
         BackboneChoice.parse(self.backbone)
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads is {self.threads}; it must be 1 or more, or null")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed is {self.seed}; it must be from 0 to 2^63 - 1")
         for name in ("feature_noise", "gate_weight"):
@@ -132,6 +137,8 @@ def tiny() -> Config:
         reader=ReaderConfig(log_length=True, unscaled=True, standardise=True),
         # Measured on simulated raters (docs/decisions): less noise learns the known scenes by heart.
         feature_noise=0.7,
+        # Operations this small gain nothing from a second core and lose much where it is busy.
+        threads=1,
     )
 
 
@@ -442,21 +449,21 @@ def fit(
     backbone, device = load_backbone(config.backbone, imagenet_norm=config.imagenet_norm), _device()
     backbone.to(device)
     runs.open_run(run_folder, _config_json(config, dataset, sampler), resume=resume)
-    data = _TrainingData(dataset, sampler, backbone, config, device, report)
-    network = _new_network(backbone.dim, config, data.views.features).to(device)
-    train(
-        network,
-        lambda progress, rng: _step_loss(network, data, config, progress, rng),
-        config.loop,
-        run_folder,
-        system=NAME,
-        seed=config.seed,
-        report=report,
-        resume=resume,
-    )
-    system = Upe(network, backbone, config)
+    with cpu_threads(config.threads):
+        data = _TrainingData(dataset, sampler, backbone, config, device, report)
+        network = _new_network(backbone.dim, config, data.views.features).to(device)
+        train(
+            network,
+            lambda progress, rng: _step_loss(network, data, config, progress, rng),
+            config.loop,
+            run_folder,
+            system=NAME,
+            seed=config.seed,
+            report=report,
+            resume=resume,
+        )
     runs.write_card(run_folder, TITLE, n_parameters=sum(p.numel() for p in network.parameters()))
-    return system
+    return Upe(network, backbone, config)
 
 
 class _TrainingData:
