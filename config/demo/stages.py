@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,12 @@ from django.db.models import QuerySet
 from collection.design.protocol import Protocol
 from collection.models import Export, Study
 from collection.services.exports import export_create
-from collection.services.studies import study_create, study_link_pairs, study_open
+from collection.services.studies import (
+    study_create,
+    study_generate_variants,
+    study_link_pairs,
+    study_open,
+)
 from config.demo.processes import Child
 from evaluation.models import Report
 from evaluation.services.reports import report_create
@@ -37,7 +43,6 @@ RESEARCHER = "researcher"
 RENDITIONS = 16
 LOOKS = ("golden", "cool_matte", "soft_film")
 CROWD = CROWDS["careless"]
-WAITING = "waiting for the worker"
 REPORT_SIZES = {"references": 16, "evaluations": 16, "edit_size": 256, "metric_size": 256}
 
 
@@ -73,20 +78,33 @@ def photos_import(report: Progress) -> list[Scene]:
     return scenes
 
 
-def study_prepare(slug: str, name: str, scenes: list[Scene], *, seed: int, simulated: bool) -> Study:
-    """The study in draft, or the one that an earlier run made."""
-    if found := Study.objects.filter(slug=slug).first():
-        return found
-    return study_create(name, slug=slug, protocol=protocol(seed), scenes=scenes, simulated=simulated)
+def simulated_study(scenes: list[Scene], seed: int) -> Study:
+    """For simulated raters: small images, differences that leave a learner room."""
+    # Another size than the visitor's, so that the two studies' images never meet in a pair.
+    protocol = Protocol(long_side=448, min_delta_e=4.0, seed=seed)
+    return _study(SIMULATED, "Demo (simulated)", protocol, scenes, simulated=True)
 
 
-def protocol(seed: int) -> Protocol:
-    """The published protocol, at a size and with pairs that suit eight photos."""
-    return Protocol(long_side=512, min_delta_e=4.0, seed=seed)
+def people_study(scenes: list[Scene], seed: int) -> Study:
+    """For the visitor: the photos as large as they come, controlled edits as in any study."""
+    return _study(PEOPLE, "Try it yourself", Protocol(seed=seed), scenes, simulated=False)
 
 
-def renditions_order(study: Study, scenes: list[Scene]) -> list[RenderJob]:
-    """Jobs for the renditions that are still to be made, one a photo."""
+def _study(slug: str, name: str, protocol: Protocol, scenes: list[Scene], *, simulated: bool) -> Study:
+    found = Study.objects.filter(slug=slug).first()
+    return found or study_create(name, slug=slug, protocol=protocol, scenes=scenes, simulated=simulated)
+
+
+def people_order(study: Study) -> list[RenderJob]:
+    """The job that renders and pairs up the visitor's study; none once it is open."""
+    if study.status != Study.Status.DRAFT:
+        return []
+    left = study.render_jobs.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING))
+    return list(left) or [study_generate_variants(study)]
+
+
+def simulated_order(study: Study, scenes: list[Scene]) -> list[RenderJob]:
+    """Jobs for the simulated study's renditions, one a photo, as far as they are still to be made."""
     rules = Protocol.from_json(study.protocol)
     jobs = []
     for scene in scenes:
@@ -102,8 +120,8 @@ def renditions_order(study: Study, scenes: list[Scene]) -> list[RenderJob]:
     return jobs
 
 
-def study_fill(study: Study, scenes: list[Scene], report: Progress) -> None:
-    """Pair the renditions up and open the study."""
+def simulated_open(study: Study, scenes: list[Scene], report: Progress) -> None:
+    """Pair the simulated study's renditions up and open it."""
     if study.status != Study.Status.DRAFT:
         return
     rules = Protocol.from_json(study.protocol)
@@ -114,9 +132,16 @@ def study_fill(study: Study, scenes: list[Scene], report: Progress) -> None:
         max_per_scene=rules.max_pairs_per_scene,
         seed=rules.seed,
         report=report,
+        long_side=rules.long_side,
+        encoding=rules.encoding,
     )
     study_link_pairs(study, pairs)
     study_open(study)
+
+
+def people_open(study: Study) -> None:
+    if study.status == Study.Status.DRAFT:
+        study_open(study)
 
 
 def export_order(study: Study) -> Export:
@@ -139,18 +164,25 @@ def _usable(jobs: QuerySet[AnyJob]) -> AnyJob | None:
     return jobs.exclude(state__in=(Job.State.FAILED, Job.State.CANCELLED)).first()
 
 
-def job_wait(job: Job, report: Progress, worker: Child) -> None:
-    """Follow a job until it is done; raise JobError when it, or the worker, is not to be saved."""
-    if job.state == Job.State.QUEUED:
-        job.enqueue()
-    while not job.is_over:
+def jobs_send(jobs: Sequence[Job]) -> None:
+    """Hand the jobs to the worker; those that an earlier run began it takes up by itself."""
+    for job in jobs:
+        if job.state == Job.State.QUEUED:
+            job.enqueue()
+
+
+def jobs_wait(jobs: Sequence[Job], report: Progress, worker: Child) -> None:
+    """Follow jobs until all are done; raise JobError when one, or the worker, is not to be saved."""
+    while not all(job.is_over for job in jobs):
         worker.check()
-        report(job.done, max(job.total, 1), job.stage or WAITING)
+        under_way = next((job for job in jobs if not job.is_over and job.stage), None)
+        if under_way:
+            report(sum(job.done for job in jobs), sum(job.total for job in jobs), under_way.stage)
         time.sleep(0.3)
-        job.refresh_from_db()
-    if job.state != Job.State.DONE:
-        raise JobError(f"{job} {job.state}. {job.error}")
-    report(1, 1, job.stage or WAITING)
+        for job in jobs:
+            job.refresh_from_db()
+    if failed := [job for job in jobs if job.state != Job.State.DONE]:
+        raise JobError(f"{failed[0]} {failed[0].get_state_display()}. {failed[0].error}")
 
 
 def photos_render(run: Run, scenes: list[Scene], report: Progress) -> Path:

@@ -18,7 +18,8 @@ from config.demo.processes import Child, ChildDied, free_port, server, worker
 from evaluation.models import Report
 from evaluation.services import raters_simulate
 from learning.models import Run
-from variants.jobs import JobError
+from variants.jobs import Job, JobError
+from variants.progress import Report as Progress
 from variants.progress import terminal
 from variants.tone.images import ImageError
 
@@ -80,36 +81,35 @@ class Command(BaseCommand):
             scenes = stages.photos_import(progress)
 
             self._title(2, "Renditions: exposure, contrast, saturation, temperature, tint, tones, LUTs")
-            study = stages.study_prepare(
-                stages.SIMULATED, "Demo (simulated)", scenes, seed=seed, simulated=True
-            )
-            people = stages.study_prepare(
-                stages.PEOPLE, "Try it yourself", scenes, seed=seed, simulated=False
-            )
-            for job in stages.renditions_order(study, scenes):
-                stages.job_wait(job, progress, child)
+            study = stages.simulated_study(scenes, seed)
+            self._do(child, progress, *stages.simulated_order(study, scenes))
 
-            self._title(3, "Pairs, and two studies: one for simulated raters, one for you")
-            for each in (study, people):
-                stages.study_fill(each, scenes, progress)
+            self._title(3, "Pairs, and a study of them")
+            stages.simulated_open(study, scenes, progress)
+            people = stages.people_study(scenes, seed)
+            people_jobs = stages.people_order(people)
+            stages.jobs_send(people_jobs)  # the worker makes it meanwhile
 
             self._title(4, f"{options['raters']} simulated raters answer 90 questions each")
             raters_simulate(study, options["raters"], seed=seed, crowd=stages.CROWD, report=progress)
 
             self._title(5, "The dataset folder")
             export = stages.export_order(study)
-            stages.job_wait(export, progress, child)
+            self._do(child, progress, export)
 
             self._title(6, "Training: preference embedding (upe), preset tiny, on the CPU")
             run = stages.run_order(export, seed)
-            stages.job_wait(run, progress, child)
+            self._do(child, progress, run)
 
             self._title(7, "The CQS report")
             report = stages.report_order(run, seed)
-            stages.job_wait(report, progress, child)
+            self._do(child, progress, report)
 
             self._title(8, "Photos rendered to three simulated raters' tastes")
             renders = stages.photos_render(run, scenes, progress)
+
+            stages.jobs_wait(people_jobs, progress, child)
+            stages.people_open(people)
         self._say(f"\n{report.verdict}")
         return study, run, report, renders
 
@@ -141,6 +141,11 @@ class Command(BaseCommand):
                 child.check()
                 web.check()
                 time.sleep(0.5)
+
+    @staticmethod
+    def _do(child: Child, progress: Progress, *jobs: Job) -> None:
+        stages.jobs_send(jobs)
+        stages.jobs_wait(jobs, progress, child)
 
     def _title(self, number: int, text: str) -> None:
         self._say(f"{number}/8  {text}")
