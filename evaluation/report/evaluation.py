@@ -27,6 +27,9 @@ from learning.data.dataset import PreferenceDataset
 from learning.systems.interface import System
 from variants.progress import Report, silent
 
+DUST = 1e-6
+"""Relative differences up to it are rounding: measures are float32."""
+
 
 class NothingToEvaluate(ValueError):
     """No rater of the dataset can be evaluated; the message says why and what mends it."""
@@ -174,7 +177,7 @@ def _gain(row: Row, against: str, other: Row, weights: Floats) -> dict[str, Any]
         "scenes": row.scenes,
         "cqs_difference": _json(row.score.cqs - other.score.cqs),
         "interval": _json_interval(interval),
-        "passed": interval is not None and interval[0] > 0,
+        "passed": interval is not None and interval[0] > DUST * abs(row.score.cqs),
     }
 
 

@@ -58,10 +58,9 @@ def _against_identity(data: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
     interval = gain["interval"]
     if interval is None:
         return "with one rater nothing can be said about doing nothing"
-    low, high = (float(end) for end in interval)
-    if low > 0:
+    if gain["passed"]:
         return f"better than doing nothing by {_ratio(data, gain)} in CQS on ΔE00"
-    if high < 0:
+    if float(interval[1]) < 0:
         return f"worse than doing nothing ({_ratio(data, gain)} in CQS on ΔE00)"
     return f"no better than doing nothing ({_ratio(data, gain)} in CQS on ΔE00, the interval holds 0)"
 

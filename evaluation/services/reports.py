@@ -63,7 +63,7 @@ def _dataset_of(runs: Sequence[Run]) -> str:
         raise ReportError("name at least one run")
     for run in runs:
         if run.state != Job.State.DONE:
-            raise ReportError(f"{run} is {run.get_state_display()}; wait until it is done")
+            raise ReportError(f"{run} is {run.get_state_display().lower()}; wait until it is done")
         if not Path(run.folder).is_dir():
             raise ReportError(f"the folder of {run}, {run.folder}, is gone; train again")
     datasets = sorted({run.dataset for run in runs})

@@ -91,10 +91,11 @@ def study_claim_for_simulation(study: Study) -> None:
         raise SimulationRefused(
             f"the study {study.slug} is {study.status}; open it first (manage.py open_study {study.slug})"
         )
-    people = Rater.objects.filter(study=study, simulation=None, person__is_simulated=False).count()
+    people = Rater.objects.filter(study=study, simulation__isnull=True, person__is_simulated=False).count()
     if people:
+        who = "a person has" if people == 1 else f"{people} people have"
         raise SimulationRefused(
-            f"{people} people have begun to answer the study {study.slug}; simulated answers are never mixed "
+            f"{who} begun to answer the study {study.slug}; simulated answers are never mixed "
             "with theirs: make another study (manage.py create_study)"
         )
     if not study.is_simulated:

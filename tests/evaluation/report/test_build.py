@@ -1,0 +1,229 @@
+"""Reports end to end on a small simulated dataset, with small real systems."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from evaluation.metrics.metric import METRICS
+from evaluation.protocol import EvaluationProtocol
+from evaluation.report.__main__ import main
+from evaluation.report.build import write_report
+from evaluation.report.contenders import CONTROLS
+from evaluation.report.evaluation import NothingToEvaluate, evaluate
+from evaluation.simulation.dataset import write_simulated_dataset
+from learning.data.dataset import PreferenceDataset
+from tests.evaluation.conftest import colourful_photos
+from tests.evaluation.doubles import DoesNothing, MeanColour
+
+SMALL = EvaluationProtocol(references=16, evaluations=12, edit_size=64, metric_size=48)
+FIGURES = ("d_pp", "d_pn", "d_np", "d_nn", "d_p", "d_n", "bfs", "cmr", "cqs")
+
+
+@pytest.fixture(autouse=True)
+def _no_alexnet(monkeypatch, tmp_path):
+    """The same on machines that have fetched LPIPS's backbone."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "nothing"))
+
+
+@pytest.fixture(scope="module")
+def report(simulated_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report") / "report"
+    patch = pytest.MonkeyPatch()
+    patch.setattr(torch.hub, "get_dir", lambda: str(out))
+    with patch.context():
+        write_report(
+            PreferenceDataset.load(simulated_folder),
+            {"first": MeanColour(), "second": DoesNothing()},
+            out=out,
+            protocol=SMALL,
+        )
+    patch.undo()
+    return out
+
+
+@pytest.fixture
+def data(report):
+    return json.loads((report / "report.json").read_text())
+
+
+@pytest.fixture
+def page(report):
+    return (report / "report.html").read_text()
+
+
+def rows(data, name, *, run=None, metric="delta_e"):
+    return [r for r in data["rows"] if (r["name"], r["run"], r["metric"]) == (name, run, metric)]
+
+
+def test_the_json_has_every_name_that_stays(data):
+    assert {"simulated", "dataset", "protocol", "rows", "gains", "missing", "verdict"} <= data.keys()
+    assert data["simulated"] is True
+    assert data["protocol"] == {
+        "references": 16, "evaluations": 12, "edit_size": 64, "metric_size": 48, "seed": 0,
+    }  # fmt: skip
+    wanted = {
+        "run", "name", "metric", "scenes", *FIGURES, "cqs_interval", "alignment", "n_judgments", "n_raters",
+    }  # fmt: skip
+    assert all(wanted <= row.keys() for row in data["rows"])
+    assert all(
+        {"run", "against", "metric", "scenes", "cqs_difference", "interval"} <= g.keys()
+        for g in data["gains"]
+    )
+
+
+def test_every_row_is_there_for_both_kinds_of_scenes(data):
+    names = {"double", "average_preference", *CONTROLS}
+    for scenes in ("new", "known"):
+        found = {(r["run"], r["name"]) for r in data["rows"] if r["scenes"] == scenes}
+        expected = {(run, name) for run in ("first", "second") for name in names}
+        assert found == expected | {(None, "identity"), (None, "oracle")}
+
+
+def test_doing_nothing_is_the_identity_row(data):
+    nothing, identity = rows(data, "double", run="second"), rows(data, "identity")
+    for ours, floor in zip(nothing, identity, strict=True):
+        assert [ours[name] for name in FIGURES] == [floor[name] for name in FIGURES]
+        assert (floor["d_pp"], floor["cmr"]) == pytest.approx((0, 0), abs=1e-6)
+        assert floor["alignment"] == 0.5
+        assert floor["cqs"] == pytest.approx(2 / floor["d_np"])
+
+
+def test_doing_nothing_passes_no_control(data):
+    gains = [g for g in data["gains"] if g["run"] == "second" and g["against"].startswith("control")]
+    assert gains
+    assert not any(g["passed"] for g in gains)
+    assert [g["cqs_difference"] for g in gains] == pytest.approx([0] * len(gains), abs=1e-6)
+
+
+def test_a_learner_of_directions_is_worse_with_reversed_pairs(data):
+    for row in rows(data, "double", run="first"):
+        reversed_row = next(
+            r for r in rows(data, "control:reversed_pairs", run="first") if r["scenes"] == row["scenes"]
+        )
+        assert row["alignment"] > reversed_row["alignment"]
+        assert row["cqs"] > reversed_row["cqs"]
+
+
+def test_the_same_edit_for_every_photo_has_no_query_to_read(data):
+    for row, other in zip(
+        rows(data, "double", run="first"), rows(data, "control:wrong_query", run="first"), strict=True
+    ):
+        assert row["cqs"] == pytest.approx(other["cqs"])
+
+
+def test_the_oracle_is_above_the_floor_and_everybody_else(data):
+    for oracle in rows(data, "oracle"):
+        others = [r for r in data["rows"] if (r["scenes"], r["metric"]) == (oracle["scenes"], "delta_e")]
+        assert oracle["cqs"] == max(r["cqs"] for r in others)
+        assert data["oracle"]["ratio"][oracle["scenes"]] > 1.2
+
+
+def test_the_metric_that_is_missing_says_why_and_how_to_get_it(data, page):
+    assert [m["metric"] for m in data["missing"]] == ["lpips"]
+    assert "python -m learning.fetch lpips_alex" in data["missing"][0]["fix"]
+    assert {r["metric"] for r in data["rows"]} == set(METRICS) - {"lpips"}
+    assert "LPIPS is missing." in page
+
+
+def test_the_runs_are_compared_on_the_same_judgments(data):
+    gain = next(
+        g
+        for g in data["gains"]
+        if (g["run"], g["against"], g["metric"]) == ("first", "run:second", "delta_e")
+    )
+    mine, theirs = rows(data, "double", run="first")[0], rows(data, "double", run="second")[0]
+    assert gain["cqs_difference"] == pytest.approx(mine["cqs"] - theirs["cqs"])
+
+
+def test_the_page_needs_no_other_file(page):
+    # Everything that a browser would fetch: addresses in attributes, style sheets, scripts.
+    addresses = re.findall(r'(?:src|href|action|poster|data|srcset)\s*=\s*"([^"]*)"', page)
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert not re.search(r"@import|url\((?!#)|https?://|<link", page)
+
+
+def test_the_first_line_says_that_the_raters_are_simulated(page):
+    body = re.sub(r"<[^>]+>", "", page[page.index("<body>") :]).strip()
+    assert body.startswith("SIMULATED raters")
+    assert "<title>SIMULATED" in page
+
+
+def test_the_verdict_stands_at_the_top(data, page):
+    assert data["verdict"].startswith("first: Does")
+    assert "second: Does not show that it reads its references: 0 of 5 controls; no better" in data["verdict"]
+    assert page.index('class="verdict"') < page.index("<table")
+
+
+def test_pictures_stand_in_the_promised_order_with_their_labels(page):
+    shown = re.findall(r"<figcaption><strong>(\w+)</strong>", page)
+    assert shown[:4] == ["Input", "Output", "Preferred", "Other"]
+    assert len(shown) % 4 == 0
+    labels = re.findall(r"<h3>(Best|Median|Worst|Random)", page)
+    assert labels == ["Best", "Median", "Worst", "Random", "Random"] * 2
+
+
+def test_every_chart_has_its_numbers_as_a_table(page):
+    assert page.count("<svg") > 10
+    assert page.count("<details>") >= 6
+
+
+def test_the_numbers_hang_on_nothing_but_the_seed(simulated, data):
+    again = evaluate(simulated, {"first": MeanColour(), "second": DoesNothing()}, SMALL).data
+    assert json.loads(json.dumps(again)) == data
+
+
+def test_progress_is_reported_and_may_cancel(simulated):
+    class Stop(Exception):
+        pass
+
+    def report(done, total, stage):
+        assert 0 <= done <= total
+        if done:
+            raise Stop
+
+    with pytest.raises(Stop):
+        evaluate(simulated, {"first": DoesNothing()}, SMALL, report)
+
+
+def test_more_references_than_anybody_has_are_an_error_that_says_how_many_there_are(simulated):
+    with pytest.raises(NothingToEvaluate, match=r"none of the . validation raters .* has 200 references"):
+        evaluate(simulated, {}, EvaluationProtocol(references=200))
+
+
+def test_a_dataset_without_validation_raters_is_an_error(tmp_path):
+    write_simulated_dataset(
+        tmp_path / "study",
+        colourful_photos(3),
+        n_raters=3,
+        n_main=10,
+        n_checks=2,
+        long_side=64,
+        validation_raters=0,
+    )
+    with pytest.raises(NothingToEvaluate, match="no valid rater of the split `validation`"):
+        evaluate(PreferenceDataset.load(tmp_path / "study"), {}, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--run", "nowhere", "--dataset", "nowhere"], "nowhere is not a folder"),
+        (["--run", "a", "--dataset", "b", "--metric-size", "900"], "metric_size"),
+        (["--run", "a", "--run", "a", "--dataset", "b"], "named twice"),
+    ],
+)
+def test_the_command_ends_with_2_and_one_line_for_bad_input(arguments, message, tmp_path, capsys):
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_run_is_bad_input(simulated_folder, tmp_path, capsys):
+    folder = ["--run", str(tmp_path), "--dataset", str(simulated_folder), "--out", str(tmp_path / "out")]
+    assert main(folder) == 2
+    assert "is not a run folder" in capsys.readouterr().err
