@@ -25,7 +25,7 @@ from django.db import connection
 
 from collection.models import Rater, Session, Study
 from collection.selectors.sessions import session_with
-from collection.services.people import rater_mark_simulated
+from collection.services.people import person_for, rater_mark_simulated
 from collection.services.verdicts import verdicts_compute
 from evaluation.services.simulations import (
     DISPLAY,
@@ -215,6 +215,8 @@ def _visit(study: Study, index: int, address: str, seed: int, crowd: Crowd, view
     browser = Browser(address=address, cookies={"tonalist_device": device_token_of(seed, index)})
     try:
         if not _has_finished(study, panel_id_of(seed, index)):
+            # Known as simulated before the door opens: people are turned away from a simulated study.
+            person_for(panel=PANEL, panel_id=panel_id_of(seed, index), is_simulated=True)
             token = browser.begin(study, panel_id_of(seed, index))
             if token:
                 taste = _taste(token, index, seed, crowd)

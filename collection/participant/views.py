@@ -15,7 +15,7 @@ from collection.design.protocol import Protocol
 from collection.models import Session, Study
 from collection.participant.visitors import LinkError, Visitor, cookies_set, visitor_of
 from collection.participant.words import consent_html, duration, notice, text_on
-from collection.selectors.people import rater_known
+from collection.selectors.people import person_known, rater_known
 from collection.selectors.sessions import session_of, session_progress, session_with, study_at
 from collection.services.people import device_for, person_for, rater_for
 from collection.services.sessions import SessionRefused, session_start
@@ -27,6 +27,7 @@ NOTICE_STATUS = {
     "paused": 503,
     "closed": 410,
     "finished": 200,
+    "simulated": 403,
     "not_found": 404,
     "bad_link": 400,
 }
@@ -63,6 +64,8 @@ def study_landing(request: HttpRequest, study: str) -> HttpResponse:
         return _welcome_back(request, session)
     if found.status != Study.Status.OPEN:
         return _notice(request, found.status, found)
+    if found.is_simulated and not _is_simulated(visitor):
+        return _notice(request, "simulated", found)
     if request.method == "POST":
         return _begin(request, found, visitor.with_tokens())
     return _landing(request, found)
@@ -96,6 +99,11 @@ def _session_known(study: Study, visitor: Visitor) -> Session | None:
         device_token=visitor.device_token,
     )
     return session_of(rater) if rater else None
+
+
+def _is_simulated(visitor: Visitor) -> bool:
+    person = person_known(token=visitor.person_token, panel=visitor.panel, panel_id=visitor.panel_id)
+    return person is not None and person.is_simulated
 
 
 def _welcome_back(request: HttpRequest, session: Session) -> HttpResponse:
@@ -147,7 +155,8 @@ def _refused(request: HttpRequest, study: Study, refused: SessionRefused) -> Htt
         logger.error("no session can begin: %s", refused)
         return _notice(request, "paused", study)
     study.refresh_from_db()
-    return _notice(request, "finished" if refused.code == "finished" else study.status, study)
+    told = refused.code if refused.code in ("finished", "simulated") else study.status
+    return _notice(request, told, study)
 
 
 def _notice(request: HttpRequest, kind: str, study: Study | None = None) -> HttpResponse:

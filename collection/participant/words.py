@@ -41,6 +41,10 @@ def notice(kind: str) -> tuple[str, str]:
             _("Please come back later with the same link. What you have answered is kept."),
         ),
         "closed": (_("This study is over"), _("It takes no more answers. Thank you for your interest.")),
+        "simulated": (
+            _("Programs answer this study"),
+            _("Its raters are simulated, and people's answers are never mixed with theirs."),
+        ),
         "finished": (
             _("You have answered this study"),
             _("Thank you. All your answers are stored; there is nothing more to do."),

@@ -21,6 +21,7 @@ from collection.researcher.jobs import job_cancel, job_progress
 from collection.researcher.study_charts import study_charts
 from collection.researcher.thumbnails import thumbnail
 from collection.researcher.words import (
+    SIMULATED_MEANING,
     STATUS_ACTIONS,
     STATUS_MEANING,
     percent,
@@ -79,7 +80,9 @@ def study_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "charts": study_charts(figures, protocol),
         # A draft without pairs has nothing to open; the page says what is next instead.
         "actions": STATUS_ACTIONS[study.status] if figures.n_pairs else (),
-        "status_meaning": STATUS_MEANING[study.status],
+        "status_meaning": SIMULATED_MEANING
+        if study.is_simulated and study.status == "open"
+        else STATUS_MEANING[study.status],
         "participant_address": request.build_absolute_uri(
             reverse("participant:study-landing", args=[study.slug])
         ),

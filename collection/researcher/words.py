@@ -11,6 +11,7 @@ STATUS_MEANING = {
     "paused": "Whoever opens the address is told to come back later. Answers so far are kept.",
     "closed": "It takes no more answers.",
 }
+SIMULATED_MEANING = "Simulated raters answer it. People who open the address are told so and turned away."
 STATUS_ACTIONS = {
     "draft": ("open",),
     "open": ("pause", "close"),

@@ -32,12 +32,20 @@ def device_for(token: str) -> Device:
 
 
 def rater_for(
-    study: Study, person: Person, device: Device, simulation: dict[str, Any] | None = None
+    study: Study,
+    person: Person,
+    device: Device,
+    simulation: dict[str, Any] | None = None,
+    public_id: str = "",
 ) -> Rater:
-    """The person on the device in the study; `simulation` is the taste of a simulated rater."""
-    rater, _ = Rater.objects.get_or_create(
-        study=study, person=person, device=device, defaults={"simulation": simulation}
-    )
+    """The person on the device in the study; `simulation` is the taste of a simulated rater.
+
+    A `public_id` takes the place of a random one where the same seed has to give the same rater.
+    """
+    defaults: dict[str, Any] = {"simulation": simulation}
+    if public_id:
+        defaults["public_id"] = public_id
+    rater, _ = Rater.objects.get_or_create(study=study, person=person, device=device, defaults=defaults)
     return rater
 
 

@@ -44,7 +44,7 @@ DISPLAY_FIELDS = {**DISPLAY_COLUMNS, **DISPLAY_DETAILS}
 
 
 class SessionRefused(Exception):
-    """No session can be begun; `code` says why: finished, not_open, consent_changed or too_few_pairs."""
+    """No session can be begun; `code` says why: finished, not_open, simulated, consent_changed or too_few_pairs."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -75,6 +75,8 @@ def _session_create(
 ) -> Session:
     if study.status != Study.Status.OPEN:
         raise SessionRefused("not_open", f"the study {study.slug} is {study.status}")
+    if study.is_simulated and not rater.person.is_simulated:
+        raise SessionRefused("simulated", f"simulated raters answer {study.slug}; people are never mixed in")
     protocol = Protocol.from_json(study.protocol)
     if consent_version != protocol.consent_version:
         raise SessionRefused("consent_changed", "the text that was agreed to is not the study's text")

@@ -6,7 +6,7 @@ number of raters; images that are compared with are prepared for the metrics onc
 
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from evaluation.metrics.cqs import Distances, Floats
 from evaluation.metrics.metric import Metric, Prepared, as_batch
 from evaluation.protocol import Episodes, EvaluationProtocol
 from evaluation.report.contenders import Contender, Edit, Editor
-from evaluation.report.threads import one_thread_each
+from evaluation.report.threads import one_core_each
 from learning.data.dataset import Pixels, PreferenceDataset
 from variants.progress import Report, silent
 
@@ -47,7 +47,7 @@ class Measurer:
         results: dict[Editor, Measured] = {editor: {} for editor in wanted}
         total = sum(len(edits) for edits in wanted.values())
         done = 0
-        with one_thread_each() as n_threads, ThreadPoolExecutor(n_threads) as pool:
+        with one_core_each() as pool:
             waiting: deque[tuple[Editor, int, Future[Measured]]] = deque()
             for editor, edits in wanted.items():
                 for batch in self._batches(edits):

@@ -17,7 +17,7 @@ from evaluation.metrics.cqs import Floats, cqs
 from evaluation.metrics.delta_e import lab_planes, mean_delta_e
 from evaluation.protocol import Episodes, EvaluationProtocol, references_of
 from evaluation.report.contenders import Contender
-from evaluation.report.threads import one_thread_each
+from evaluation.report.threads import one_core_each
 from evaluation.simulation.raters import SimulatedRater
 from learning.data.dataset import Pixels, PreferenceDataset
 from variants.tone.recipes import apply_recipe
@@ -39,7 +39,7 @@ class Oracle:
         self._dataset, self._protocol = dataset, protocol
         self._raters: dict[str, SimulatedRater] = {}
         self._ideals: dict[tuple[Hashable, str], Pixels] = {}
-        with one_thread_each():
+        with one_core_each():
             self.strength, self.gate = self._tune()
 
     def contender(self, episodes: Episodes) -> Contender:

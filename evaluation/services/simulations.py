@@ -5,6 +5,7 @@ stopped. A study in which a person has answered is refused: their answers are ne
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -164,6 +165,8 @@ def _rater_made(study: Study, index: int, seed: int, crowd: Crowd) -> Rater:
         person_for(panel=PANEL, panel_id=panel_id_of(seed, index), is_simulated=True),
         device_for(device_token_of(seed, index)),
         simulation=simulate_rater(index, seed=seed, crowd=crowd).to_json(),
+        # Splits and episodes hang on the rater's ID: the same seed gives the same dataset.
+        public_id=hashlib.sha256(f"{study.slug} {panel_id_of(seed, index)}".encode()).hexdigest()[:32],
     )
 
 

@@ -10,6 +10,7 @@ from collection.design.protocol import Protocol
 from collection.models import Device, Person, Rater, Session, Study
 from collection.participant.visitors import DEVICE_COOKIE, PERSON_COOKIE
 from collection.participant.words import text_on
+from collection.services.people import person_for
 from tests.collection.factories import answer_all, make_study
 from variants.models import Rendition
 
@@ -173,10 +174,20 @@ def test_pages_forbid_everything_from_elsewhere(client, study):
 
 def test_a_simulated_study_says_so_on_every_page(client):
     study = make_study(**SMALL, is_simulated=True)
-    first = client.get(landing(study)).text
-    address = agree(client, study)["Location"]
-    for page in (first, client.get(address).text, client.get(landing(study)).text):
+    person_for(panel="pid", panel_id="robot", is_simulated=True)
+    first = client.get(landing(study, "?pid=robot")).text
+    address = agree(client, study, "?pid=robot")["Location"]
+    for page in (first, client.get(address).text, client.get(landing(study, "?pid=robot")).text):
         assert "Simulated study" in page
+
+
+def test_people_are_turned_away_from_a_simulated_study(client):
+    study = make_study(**SMALL, is_simulated=True)
+    for reply in (client.get(landing(study)), client.post(landing(study), {"consent_version": "any"})):
+        assert reply.status_code == 403
+        assert "Programs answer this study" in reply.text
+    assert not Session.objects.exists()
+    assert not Person.objects.exists()
 
 
 def test_a_study_of_people_does_not_say_simulated(client, study):

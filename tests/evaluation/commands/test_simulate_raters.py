@@ -132,7 +132,7 @@ def test_through_http_the_same_raters_give_the_same_answers(live_server, capsys)
     assert (again["made"], again["found"]) == (0, 2)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_site_that_does_not_answer_is_a_failure():
     with pytest.raises(CommandError, match="does not answer") as caught:
         call_command(
