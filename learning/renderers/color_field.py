@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 INJECTIONS = ("film", "concat")
-PIXELS_AT_ONCE = 2**17
-"""In `apply`; bounds memory to about 50 MB whatever the photo's size."""
+PIXELS_AT_ONCE = 2**14
+"""In `apply` on a CPU, which is 2.5 times as fast while the layers in between stay in its cache."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +68,8 @@ class ColorField(nn.Module):
 
     def apply_to(self, colors: torch.Tensor, plan: torch.Tensor) -> torch.Tensor:
         """Colours (B, P, 3) in [0, 1] and a plan (B, condition) → colours of the same shape, not clipped."""
-        pieces = torch.split(colors, max(1, PIXELS_AT_ONCE // len(colors)), dim=1)
+        at_once = PIXELS_AT_ONCE if colors.device.type == "cpu" else 64 * PIXELS_AT_ONCE
+        pieces = torch.split(colors, max(1, at_once // len(colors)), dim=1)
         return torch.cat([piece + self._residual(piece, plan) for piece in pieces], dim=1)
 
     def _residual(self, colors: torch.Tensor, plan: torch.Tensor) -> torch.Tensor:
