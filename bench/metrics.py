@@ -6,7 +6,6 @@ scikit-image is called one pair at a time.
 """
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.timing import interleaved, print_rows, row
 from evaluation.metrics.metric import as_batch, delta_e_metric, psnr_metric, ssim_metric
-from evaluation.report.threads import one_thread_each
+from evaluation.report.threads import one_core_each
 
 OUTPUTS = 16
 METRICS = (delta_e_metric(), psnr_metric(), ssim_metric())
 
 
 def ours(outputs, targets):
-    with one_thread_each() as n_threads, ThreadPoolExecutor(n_threads) as pool:
+    with one_core_each() as pool:
         against = [[m.prepare(as_batch([t], ["target"])) for m in METRICS] for t in targets]
         return np.concatenate(list(pool.map(lambda output: of_output(output, against), outputs)))
 
