@@ -42,7 +42,7 @@ SIMULATED, PEOPLE = "demo", "try-it"
 RESEARCHER = "researcher"
 RENDITIONS = 16
 LOOKS = ("golden", "cool_matte", "soft_film")
-CROWD = CROWDS["careless"]
+CROWD = CROWDS["demo"]
 REPORT_SIZES = {"references": 16, "evaluations": 16, "edit_size": 256, "metric_size": 256}
 
 

@@ -91,8 +91,12 @@ CROWDS: dict[str, Crowd] = {
     "clear": Crowd(),
     "realistic": Crowd(temperature=2.0, lapse=0.03, individual=0.2),
     "careless": Crowd(temperature=2.0, lapse=0.03, individual=0.2, careless=0.1),
+    # With eight photos of eight categories, a taste that hangs on the category cannot be learnt for a new one.
+    "demo": Crowd(
+        n_looks=3, n_groups=3, content=0.1, individual=0.1, temperature=1.0, lapse=0.02, careless=0.1
+    ),
 }
-"""Levels of difficulty: clear tastes, realistic noise, and one careless rater in ten."""
+"""Levels of difficulty: clear tastes, realistic noise, one careless rater in ten; and the demo's own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
