@@ -39,6 +39,8 @@ class Contender:
     editor: Editor
     profiles: tuple[Hashable, ...]
     """One for each episode."""
+    wrong_rater: bool = False
+    """Whether each edit is made for another rater, all the others in turn."""
     wrong_query: bool = False
     """Whether each edit is computed from another photo than the one it is applied to."""
 
@@ -46,14 +48,21 @@ class Contender:
         """For each evaluated judgment the edit of the preferred and of the other image."""
         judgments = episode.evaluations
         guides = _other_photos(episode) if self.wrong_query else judgments
-        profile = self.profiles[index]
+        profiles = [self._profile(index, number) for number in range(len(judgments))]
         return [
             (
                 Edit(profile, judgment.preferred_image, guide.preferred_image),
                 Edit(profile, judgment.rejected_image, guide.rejected_image),
             )
-            for judgment, guide in zip(judgments, guides, strict=True)
+            for profile, judgment, guide in zip(profiles, judgments, guides, strict=True)
         ]
+
+    def _profile(self, index: int, judgment: int) -> Hashable:
+        if not self.wrong_rater:
+            return self.profiles[index]
+        # One other rater alone may happen to want the same; all in turn are what others want.
+        shift = 1 + judgment % (len(self.profiles) - 1)
+        return self.profiles[(index + shift) % len(self.profiles)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,7 @@ class Learner:
         rows: dict[str, Sequence[Hashable]] = {
             self.system.name: own,
             "average_preference": [everybody] * len(own),
-            # The cyclic next rater; with one rater alone there is no other.
-            "control:wrong_rater": own[1:] + own[:1],
+            "control:wrong_rater": own,
             "control:reversed_pairs": [
                 self._know((episodes.scenes, e.rater_id, "reversed"), _reversed(_pairs(e.references)))
                 for e in episodes.episodes
@@ -109,7 +117,7 @@ class Learner:
             "control:mean_profile": ["mean"] * len(own),
             "control:wrong_query": own,
         }
-        if len(own) < 2:
+        if len(own) < 2:  # there is no other rater
             del rows["control:wrong_rater"]
         return [
             Contender(
@@ -117,6 +125,7 @@ class Learner:
                 run=self.run,
                 editor=self,
                 profiles=tuple(profiles),
+                wrong_rater=name == "control:wrong_rater",
                 wrong_query=name == "control:wrong_query",
             )
             for name, profiles in rows.items()
