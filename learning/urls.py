@@ -6,7 +6,7 @@ app_name = "learning"
 urlpatterns = [
     path("", views.run_list, name="run-list"),
     path("new/", views.run_create, name="run-create"),
-    path("<str:public_id>/", views.run_detail, name="run-detail"),
-    path("<str:public_id>/progress/", views.run_progress, name="run-progress"),
-    path("<str:public_id>/cancel/", views.run_cancel, name="run-cancel"),
+    path("<public_id:public_id>/", views.run_detail, name="run-detail"),
+    path("<public_id:public_id>/progress/", views.run_progress, name="run-progress"),
+    path("<public_id:public_id>/cancel/", views.run_cancel, name="run-cancel"),
 ]
