@@ -80,7 +80,9 @@ def _broker() -> Finding:
         return Finding(
             "Broker", "fault", f"{url}: {error}", "start it, or unset CELERY_BROKER_URL for the embedded one"
         )
-    return Finding("Broker", "ok", url if urlsplit(url).netloc else "embedded (files under TONALIST_DATA)")
+    return Finding(
+        "Broker", "ok", "embedded (files under TONALIST_DATA)" if url.startswith("filesystem:") else url
+    )
 
 
 def _workers() -> Finding:

@@ -1,5 +1,6 @@
 """Environment variables → pieces of the settings, with errors that say what to do."""
 
+import importlib.util
 import re
 import secrets
 from pathlib import Path
@@ -10,6 +11,18 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
+
+
+def data_folder(*, default: Path) -> Path:
+    """TONALIST_DATA, made where it is not there yet; empty means unset."""
+    folder = Path(env.str("TONALIST_DATA", default="") or default).expanduser().resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"TONALIST_DATA is {folder}, which cannot be made: {error.strerror}"
+        ) from error
+    return folder
 
 
 def secret_key(*, debug: bool, data: Path) -> str:
@@ -35,6 +48,10 @@ def secret_key(*, debug: bool, data: Path) -> str:
 def database_settings(data: Path) -> dict[str, Any]:
     """DATABASE_URL, or SQLite in WAL mode under `data`."""
     settings: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{data / 'tonalist.sqlite3'}")
+    if settings.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be postgres://user:password@host/name or sqlite:///path"
+        )
     if settings["ENGINE"] == "django.db.backends.sqlite3":
         # IMMEDIATE takes the write lock at BEGIN, where SQLite waits `timeout` seconds
         # for it; a lock upgraded in mid-transaction would fail at once instead.
@@ -58,7 +75,7 @@ def broker_settings(data: Path) -> tuple[str, dict[str, str]]:
     for name in ("queue", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     # One folder both ways: what the site sends is what the worker reads.
-    return "filesystem://", {
+    return "filesystem://localhost/", {
         "data_folder_in": str(folder / "queue"),
         "data_folder_out": str(folder / "queue"),
         "control_folder": str(folder / "control"),
@@ -75,6 +92,10 @@ def storage_settings(data: Path) -> dict[str, Any]:
             "OPTIONS": {"location": parts.path},
         }
     if parts.scheme == "s3" and re.fullmatch(r"[a-z0-9.-]{3,63}", parts.netloc):
+        if importlib.util.find_spec("storages") is None:
+            raise ImproperlyConfigured(
+                'STORAGE_URL names a bucket; install what speaks S3: pip install "django-storages[s3]"'
+            )
         return {
             "BACKEND": "storages.backends.s3.S3Storage",
             "OPTIONS": {"bucket_name": parts.netloc, "location": parts.path.strip("/")},

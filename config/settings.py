@@ -8,6 +8,7 @@ from pathlib import Path
 
 from config.environment import (
     broker_settings,
+    data_folder,
     database_settings,
     env,
     secret_key,
@@ -17,8 +18,7 @@ from config.environment import (
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_env(BASE_DIR / ".env")
 
-TONALIST_DATA = Path(env.str("TONALIST_DATA", default=str(BASE_DIR / "data"))).expanduser().resolve()
-TONALIST_DATA.mkdir(parents=True, exist_ok=True)
+TONALIST_DATA = data_folder(default=BASE_DIR / "data")
 
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = secret_key(debug=DEBUG, data=TONALIST_DATA)

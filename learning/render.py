@@ -45,6 +45,7 @@ def _render(options: Namespace) -> cli.Result:
     encoding = _encoding_of(options.output)
     if not 0 <= options.strength <= 2:
         raise ValueError(f"--strength is {options.strength:g}; it must be from 0 to 2")
+    _check_targets(options)
     photo = read_photo(options.input).pixels
     system = load_run(options.run)
     profile = _profile(system, options)
@@ -60,6 +61,16 @@ def _render(options: Namespace) -> cli.Result:
         "rater": options.rater,
         "strength": options.strength,
     }
+
+
+def _check_targets(options: Namespace) -> None:
+    if options.output.resolve() == options.input.resolve():
+        raise ValueError(f"{options.output} is the photo itself; name another file for the result")
+    if options.cube and options.cube.suffix.lower() != ".cube":
+        raise ValueError(f"{options.cube} must end with .cube")
+    for path in filter(None, (options.output, options.cube)):
+        if not path.parent.is_dir():
+            raise ValueError(f"{path}: the folder {path.parent} is not there")
 
 
 def _encoding_of(path: Path) -> str:

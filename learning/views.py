@@ -51,12 +51,14 @@ def run_create(request: HttpRequest) -> HttpResponse:
 def run_detail(request: HttpRequest, public_id: str) -> HttpResponse:
     run = _run(request, public_id)
     folder = Path(run.folder)
+    config = run_config(folder)
     context = {
         "area": "runs",
         "run": run,
         "chart": loss_chart(folder),
         "log": run_log(folder),
-        "config": run_config(folder),
+        "config": config,
+        "backbone": run.backbone or config.get("backbone", "the preset's"),
         "reports": run.reports.all(),
     }
     return render(request, "researcher/run_detail.html", context)

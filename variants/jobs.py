@@ -138,7 +138,9 @@ class Job(models.Model):
         except JobCancelled:
             self._finish(self.State.CANCELLED)
         except Exception as error:  # whatever went wrong belongs into the row
-            logger.exception("job %s failed", self.public_id)
+            # An error of the project's own says what to do; any other needs its trace.
+            unforeseen = type(error).__module__ == "builtins"
+            logger.error("job %s failed: %s", self.public_id, error, exc_info=unforeseen)
             self._finish(self.State.FAILED, error=str(error) or type(error).__name__)
         else:
             self._finish(self.State.DONE)

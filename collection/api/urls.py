@@ -51,4 +51,7 @@ urlpatterns = [
     path("sessions/<slug:token>/questions/", views.QuestionsView.as_view(), name="question-list"),
     path("sessions/<slug:token>/display/", views.DisplayView.as_view(), name="display-store"),
     path("sessions/<slug:token>/answers/", views.AnswersView.as_view(), name="answer-record"),
+    # A slash forgotten must not cost an answer: a redirect would turn the POST into a GET.
+    path("sessions/<slug:token>/display", views.DisplayView.as_view()),
+    path("sessions/<slug:token>/answers", views.AnswersView.as_view()),
 ]

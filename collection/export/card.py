@@ -153,7 +153,7 @@ def _people(facts: Facts) -> str:
     rows = [
         ("raters (a person on a device)", f"{facts.rows['raters']:,}"),
         ("of them simulated", f"{facts.simulated_raters:,}"),
-        ("people", f"{facts.people:,}"),
+        ("persons, programs among them" if facts.simulated_raters else "people", f"{facts.people:,}"),
         ("answered", days),
         *((f"colour gamut of the display: {gamut}", f"{n:,}") for gamut, n in facts.displays.items()),
     ]

@@ -88,6 +88,7 @@ def check_folder(folder: Path, report: Report = silent) -> list[Fault]:
         _first(_column_value_faults(tables))
         or _first(_relation_faults(tables))
         or _first(_image_faults(folder, tables["images"], report))
+        or _first(_sum_faults(folder))
     )
 
 
@@ -145,6 +146,26 @@ def _protocol_faults(path: Path) -> Iterator[Fault]:
         yield Fault(file=path.name, message=f"is larger than {MAX_DOCUMENT_BYTES} bytes")
     else:
         yield from _document_faults(path)
+
+
+def _sum_faults(folder: Path) -> Iterator[Fault]:
+    """Tables that are not those that croissant.json was written with; it is needed never, but believed."""
+    try:
+        document = read_json((folder / "croissant.json").read_text(encoding="utf-8"))
+        sums = {str(part["name"]): part["sha256"] for part in document["distribution"] if "sha256" in part}
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+        yield Fault(file="croissant.json", message=f"cannot be read: {_short(error)}")
+        return
+    for name in (f"{table}.parquet" for table in TABLES):
+        with (folder / name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if sums.get(name, found) != found:
+            yield Fault(
+                file=name,
+                message="has another sha256 than croissant.json says; if it was changed on purpose, remove croissant.json",
+            )
 
 
 def _document_faults(path: Path) -> Iterator[Fault]:

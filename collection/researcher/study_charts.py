@@ -151,13 +151,13 @@ def coverage_chart(exposures: Counter[int]) -> Chart | None:
     mean = sum(times * pairs for times, pairs in exposures.items()) / n
     return Chart(
         title="Coverage",
-        note=f"n = {n} pairs, all of the study; each asked {low} to {high} times, {mean:.1f} on average",
+        note=f"n = {n} pairs, all of the study; each in the plans of {low} to {high} sessions, {mean:.1f} on average",
         svg=histogram(
             edges=[start - 0.5 for start in (*starts, high + width)][: len(counts) + 1],
             counts=counts,
             ticks=[(k, str(k)) for k in range(low, high + 1, 1 + (high - low) // 10)],
             lines=[Line(at=mean, label=f"mean {mean:.1f}", kind="value")],
-            x_label="sessions that asked a pair",
+            x_label="sessions that have a pair in their plan",
             y_label="pairs",
         ),
         columns=("Sessions", "Pairs"),

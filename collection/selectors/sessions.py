@@ -15,6 +15,15 @@ class Progress:
     practice: int
     practice_answered: int
 
+    @property
+    def main(self) -> int:
+        """Questions that count, checks among them."""
+        return self.total - self.practice
+
+    @property
+    def main_answered(self) -> int:
+        return self.answered - self.practice_answered
+
 
 def study_at(address: str) -> Study | None:
     """A study by its slug or its public ID, as they stand in links."""

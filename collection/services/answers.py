@@ -3,12 +3,14 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 
 from collection.models import ConflictingAnswer, Question, Session, Study
 from collection.services.fields import FieldError, number, one_of, record_clean, text, whole
+from collection.services.verdicts import verdicts_compute
 
 MAX_RESPONSE_MS = 3_600_000
 MAX_CONFLICTS = 20
@@ -113,6 +115,8 @@ def _finish_if_last(session: Session, now: dt.datetime) -> bool:
         return False
     session.finished_at = now
     session.save(update_fields=["finished_at"])
+    # After the commit: whatever a verdict meets, the answer is kept.
+    transaction.on_commit(partial(verdicts_compute, session.study, rater=session.rater), robust=True)
     return True
 
 

@@ -16,6 +16,12 @@ def thousands(number: int) -> str:
 
 
 @register.filter
+def count_words(name: str) -> str:
+    """A dataset's count in words: its judgments hold the checks too, which pages of a study count apart."""
+    return "judgments, checks included" if name == "judgments" else name.replace("_", " ")
+
+
+@register.filter
 def folder_name(folder: str) -> str:
     return PurePath(folder).name
 

@@ -20,14 +20,21 @@ class ChildDied(Exception):
 class Child:
     """A process of our own, with its output in a log file."""
 
-    def __init__(self, name: str, command: list[str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: list[str], log: Path, environment: dict[str, str] | None = None
+    ) -> None:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             # A session of its own: Ctrl-C reaches this process alone, which then ends the children in order.
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,
             )
 
     def check(self) -> None:
@@ -75,8 +82,10 @@ def worker(logs: Path) -> Iterator[Child]:
 
 
 @contextmanager
-def server(logs: Path, port: int) -> Iterator[Child]:
+def server(logs: Path, port: int, secret_key: str) -> Iterator[Child]:
     """The site on 127.0.0.1, ended with the context; returns once it answers."""
+    # As a real site is served, error pages included; only the cookies go over plain HTTP here.
+    environment = {**os.environ, "DEBUG": "off", "SECRET_KEY": secret_key, "SECURE_COOKIES": "off"}
     command = [
         sys.executable,
         "-m",
@@ -88,7 +97,12 @@ def server(logs: Path, port: int) -> Iterator[Child]:
         "--port",
         str(port),
     ]
-    child = Child("web server", [*command, "--workers", "2", "config.wsgi:application"], logs / "server.log")
+    child = Child(
+        "web server",
+        [*command, "--workers", "2", "config.wsgi:application"],
+        logs / "server.log",
+        environment,
+    )
     try:
         _wait_until_it_answers(child, port)
         yield child

@@ -37,9 +37,9 @@ WORDS = {
     "control:wrong_query": "wrong query",
 }
 MEANINGS = {
-    "identity": "output = input: the floor",
+    "identity": "output = input: doing nothing",
     "average_preference": "the same learner, one mix of everybody's references for all",
-    "oracle": "knows the simulated taste, not the pair: the ceiling",
+    "oracle": "knows the simulated taste; has never seen the renditions",
     "control:wrong_rater": "the next rater's references",
     "control:reversed_pairs": "preferred and other swapped in the references",
     "control:mismatched_pairs": "each preferred image beside the next pair's other image",

@@ -146,6 +146,8 @@ class PreferenceDataset:
         folder = Path(folder)
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder; a dataset is the folder that an export makes")
+        for name in ppsd.TABLES:
+            _open(folder, name).close()
         scenes = _read_scenes(folder)
         images = _read_images(folder, scenes)
         raters = _read_raters(folder)

@@ -81,7 +81,7 @@ def test_cookies_are_long_lived_and_out_of_reach_of_scripts(client, study):
 def test_coming_back_offers_to_go_on(client, study):
     address = agree(client, study)["Location"]
     page = client.get(landing(study))
-    assert "0 of 6 questions are answered" in page.text
+    assert "0 of 5 questions are answered" in page.text
     assert address in page.text
     assert client.post(landing(study), {"consent_version": "x"})["Location"] == address
     assert Session.objects.count() == 1

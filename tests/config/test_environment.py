@@ -21,7 +21,7 @@ def test_unset_means_the_embedded_set_up(tmp_path):
     done = settings_with(
         tmp_path, "settings.DATABASES['default']['NAME'], settings.CELERY_BROKER_URL, settings.DEBUG"
     )
-    assert done.stdout.split() == [f"{tmp_path}/tonalist.sqlite3", "filesystem://", "True"]
+    assert done.stdout.split() == [f"{tmp_path}/tonalist.sqlite3", "filesystem://localhost/", "True"]
 
 
 def test_a_secret_key_is_made_once_and_kept_for_its_owner(tmp_path):
@@ -50,6 +50,33 @@ def test_urls_of_services_are_taken_as_given(tmp_path):
     assert done.stdout.split() == ["django.db.backends.postgresql", "redis://cache.example/3", "False"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"DATABASE_URL": "garbage"}, "DATABASE_URL must be postgres://"),
+        ({"DATABASE_URL": "mysql://u@h/n"}, "DATABASE_URL must be postgres://"),
+        ({"TONALIST_DATA": "/proc/nope"}, "TONALIST_DATA is /proc/nope, which cannot be made"),
+        ({"DEBUG": "off"}, "SECRET_KEY is not set and DEBUG is off"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_2(variables, said, tmp_path):
+    env = {"PATH": os.environ["PATH"], "TONALIST_DATA": str(tmp_path), **variables}
+    command = [sys.executable, "manage.py", "check"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_without_tables_is_told_how_to_get_them(tmp_path):
+    env = {"PATH": os.environ["PATH"], "TONALIST_DATA": str(tmp_path)}
+    command = [sys.executable, "manage.py", "create_study", "First"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 1
+    assert "manage.py migrate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_sqlite_runs_in_wal_mode(tmp_path):
     done = settings_with(
         tmp_path,
@@ -64,6 +91,9 @@ def test_storage_url_names_a_folder_or_a_bucket(tmp_path, monkeypatch):
     monkeypatch.setenv("STORAGE_URL", "file:///srv/photos")
     assert environment.storage_settings(tmp_path)["OPTIONS"] == {"location": "/srv/photos"}
     monkeypatch.setenv("STORAGE_URL", "s3://a-bucket/studies")
+    with pytest.raises(environment.ImproperlyConfigured, match="pip install"):
+        environment.storage_settings(tmp_path)
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: name)
     assert environment.storage_settings(tmp_path)["OPTIONS"] == {
         "bucket_name": "a-bucket",
         "location": "studies",

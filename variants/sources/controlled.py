@@ -22,6 +22,10 @@ RANGES = {
 """How far a study goes by itself: what a person may well prefer, well inside what recipes allow."""
 
 
+MAX_RECIPES = 1000
+"""Of one photo: more make no better study, and half a million pairs."""
+
+
 def controlled_recipes(n: int, seed: int, *, own: Iterable[Recipe] = ()) -> list[Recipe]:
     """`n` different recipes for a study, the neutral one first.
 
@@ -30,8 +34,8 @@ def controlled_recipes(n: int, seed: int, *, own: Iterable[Recipe] = ()) -> list
     sequence so that any number of them covers the space evenly. `own` recipes come
     right behind the neutral one and count.
     """
-    if n < 1:
-        raise ValueError(f"n is {n}; it must be at least 1")
+    if not 1 <= n <= MAX_RECIPES:
+        raise ValueError(f"n is {n}; it must be from 1 to {MAX_RECIPES}")
     first = list(dict.fromkeys([NEUTRAL, *own]))
     if len(first) > n:
         raise ValueError(f"{len(first)} recipes (own and neutral) are more than n ({n})")

@@ -131,7 +131,7 @@ class Command(BaseCommand):
 
     def _serve(self, child: Child, wanted_port: int, password: str, report: Report, renders: Path) -> None:
         port = free_port(wanted_port)
-        with server(self.logs, port) as web:
+        with server(self.logs, port, settings.SECRET_KEY) as web:
             site = f"http://127.0.0.1:{port}"
             self.stdout.write(
                 f"\nOpen these:\n"

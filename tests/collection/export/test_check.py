@@ -248,7 +248,15 @@ def test_one_long_value_repeated_is_held_once(folder):
 
 def test_any_character_may_stand_in_a_recipe(folder):
     change(folder, "images", 0, recipe='{"prompt": "\\ud83d\\ude00 ü 写真"}')
+    (folder / "croissant.json").unlink()  # it knows the table as it was
     assert check_folder(folder) == []
+
+
+def test_a_table_that_was_changed_behind_the_sums_is_named(folder):
+    change(folder, "judgments", 0, response_ms=1)
+    assert str(only_fault(folder)).startswith(
+        "judgments.parquet: has another sha256 than croissant.json says"
+    )
 
 
 def test_progress_is_reported_for_images(folder):

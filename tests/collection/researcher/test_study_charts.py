@@ -71,7 +71,7 @@ def test_sides_say_how_many_chose_the_left_with_an_interval():
 def test_coverage_counts_every_pair():
     chart = coverage_chart(Counter({0: 2, 3: 5, 4: 1}))
     assert chart
-    assert "n = 8 pairs, all of the study; each asked 0 to 4 times, 2.4 on average" in chart.note
+    assert "n = 8 pairs, all of the study; each in the plans of 0 to 4 sessions, 2.4 on average" in chart.note
     assert chart.rows == (("0", "2"), ("3", "5"), ("4", "1"))
 
 
