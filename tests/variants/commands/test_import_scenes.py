@@ -23,6 +23,7 @@ def test_photos_are_found_in_all_folders(tmp_path, capsys):
         "imported": 2,
         "known": 0,
         "refused": [],
+        "other_files": 1,
     }
     assert set(Scene.objects.values_list("name", "category", "licence", "attribution")) == {
         ("a", "people", "CC0", "Alice"),
@@ -33,7 +34,7 @@ def test_photos_are_found_in_all_folders(tmp_path, capsys):
 def test_a_second_run_imports_nothing_twice(tmp_path, capsys):
     make_photo(tmp_path, "a.png")
     run(capsys, tmp_path)
-    assert run(capsys, tmp_path) == {"imported": 0, "known": 1, "refused": []}
+    assert run(capsys, tmp_path) == {"imported": 0, "known": 1, "refused": [], "other_files": 0}
     assert Scene.objects.count() == 1
 
 

@@ -44,10 +44,15 @@ class Command(BaseCommand):
         folder: Path = options["dir"]
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder", returncode=2)
-        result = self._import(list(_image_files(folder)), options)
+        files = list(_files(folder))
+        photos = [path for path in files if path.suffix.lower() in SUFFIXES]
+        result = self._import(photos, options) | {"other_files": len(files) - len(photos)}
         self._say(folder, result, as_json=options["json"])
         if not result["imported"] and not result["known"]:
-            raise CommandError(f"nothing could be imported from {folder}", returncode=1)
+            raise CommandError(
+                f"nothing could be imported from {folder}; photos end with {', '.join(sorted(SUFFIXES))}",
+                returncode=1,
+            )
 
     def _import(self, paths: list[Path], options: dict[str, Any]) -> dict[str, Any]:
         imported, known, refused = 0, 0, []
@@ -70,6 +75,10 @@ class Command(BaseCommand):
             self.stderr.write(f"{len(refused)} left out:")
             for entry in refused:
                 self.stderr.write(f"  {Path(entry['file']).relative_to(folder)}: {entry['reason']}")
+        if result["other_files"]:
+            self.stderr.write(
+                f"{result['other_files']} other files passed over; photos end with {', '.join(sorted(SUFFIXES))}"
+            )
         self.stdout.write(
             f"{result['imported']} imported, {result['known']} known already, {len(refused)} left out"
         )
@@ -77,8 +86,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
 
 
-def _image_files(folder: Path) -> Iterator[Path]:
-    """Image files by their names, folder by folder; a folder that links lead to again is entered once."""
+def _files(folder: Path) -> Iterator[Path]:
+    """All files, folder by folder; a folder that links lead to again is entered once."""
     seen: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         status = Path(root).stat()
@@ -87,7 +96,7 @@ def _image_files(folder: Path) -> Iterator[Path]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
-        yield from (Path(root, name) for name in sorted(files) if Path(name).suffix.lower() in SUFFIXES)
+        yield from (Path(root, name) for name in sorted(files))
 
 
 def _reason(error: ImageError | ValidationError) -> str:
