@@ -47,11 +47,12 @@ def secret_key(*, debug: bool, data: Path) -> str:
 
 def database_settings(data: Path) -> dict[str, Any]:
     """DATABASE_URL, or SQLite in WAL mode under `data`."""
-    settings: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{data / 'tonalist.sqlite3'}")
-    if settings.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+    url = env.str("DATABASE_URL", default="") or f"sqlite:///{data / 'tonalist.sqlite3'}"
+    if urlsplit(url).scheme not in ("postgres", "postgresql", "sqlite"):
         raise ImproperlyConfigured(
             "DATABASE_URL must be postgres://user:password@host/name or sqlite:///path"
         )
+    settings: dict[str, Any] = env.db_url_config(url)
     if settings["ENGINE"] == "django.db.backends.sqlite3":
         # IMMEDIATE takes the write lock at BEGIN, where SQLite waits `timeout` seconds
         # for it; a lock upgraded in mid-transaction would fail at once instead.

@@ -185,7 +185,7 @@ def test_the_link_goes_on_another_day(participant):
     someone.page.close()
     someone.page = someone.visit.page()
     someone.open(study)
-    expect(someone.page.get_by_text("3 of 9 questions are answered")).to_be_visible()
+    expect(someone.page.get_by_text("2 of 8 questions are answered")).to_be_visible()
     someone.page.get_by_role("link", name="Continue").click()
     someone.answer_from(3, 8)
     someone.section("finished")
