@@ -41,7 +41,7 @@ bench: $(VENV)/dev.stamp  ## Measure ours beside a peer, every script in bench/
 lock: $(VENV)/dev.stamp  ## Choose the exact versions in requirements.lock anew
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --upgrade \
-		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml
+		--no-header --no-annotate --output-file requirements.lock pyproject.toml
 
 clean:  ## Remove the environment; data/ stays
 	rm -rf $(VENV) *.egg-info
