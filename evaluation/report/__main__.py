@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.arguments import add_protocol_arguments
 from evaluation.protocol import EvaluationProtocol
 from evaluation.report.build import report_build
 from learning.backbones import WeightsMissing
@@ -70,18 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="the dataset folder")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
-    numbers = EvaluationProtocol()
-    for name, meaning in (
-        ("references", "judgments of each rater that the learner reads"),
-        ("evaluations", "judgments of each rater that it is measured on, at most"),
-        ("edit-size", "long side of the images that are edited, in pixels"),
-        ("metric-size", "long side at which outputs are measured, in pixels"),
-        ("seed", "decides which judgments are references, and the intervals' resamples"),
-    ):
-        default = getattr(numbers, name.replace("-", "_"))
-        parser.add_argument(
-            f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} (default {default})"
-        )
+    add_protocol_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser

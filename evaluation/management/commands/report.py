@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from evaluation.arguments import add_protocol_arguments
 from evaluation.models import Report
-from evaluation.protocol import EvaluationProtocol
 from evaluation.services import ReportError, report_create
 from learning.models import Run
 from learning.selectors import run_named
@@ -33,18 +33,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "runs", metavar="RUN", nargs="+", help="a run's id, or its first 8 digits or more"
         )
-        numbers = EvaluationProtocol()
-        for name, meaning in (
-            ("references", "judgments of each rater that the learner reads"),
-            ("evaluations", "judgments of each rater that it is measured on, at most"),
-            ("edit-size", "long side of the images that are edited, in pixels"),
-            ("metric-size", "long side at which outputs are measured, in pixels"),
-            ("seed", "decides which judgments are references, and the intervals' resamples"),
-        ):
-            default = getattr(numbers, name.replace("-", "_"))
-            parser.add_argument(
-                f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} (default {default})"
-            )
+        add_protocol_arguments(parser)
         parser.add_argument(
             "--wait", action="store_true", help="write it here and now instead of on a worker"
         )
