@@ -6,11 +6,12 @@ import numpy as np
 from scipy.special import bdtr, betaincinv
 
 
-def proportion_interval(k: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
+def proportion_interval(k: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
     """Give the exact (Clopper-Pearson) interval of a share of which `k` of `n` were seen.
 
     Its ends are quantiles of Beta(k, n - k + 1) and Beta(k + 1, n - k); it covers the true
-    share with at least `confidence`. Where nothing was seen, it is 0 to 1.
+    share with at least `confidence`. Where nothing was seen, it is 0 to 1. Plans ask for expected
+    counts, which need not be whole.
 
     Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934).
     """

@@ -5,7 +5,8 @@ comes from the generator that is passed in: the same pairs, protocol and generat
 same plan.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,19 +17,35 @@ from collection.design.protocol import Protocol
 
 START_TRIES = 9
 """How many starts of the stretch with checks are tried, from early to the very end."""
+SECONDS_A_QUESTION = 8
+SECONDS_OF = {"display": 10, "color_vision": 60, "levels": 40, "instructions": 20, "questionnaire": 30}
+"""Of the phases that ask no questions, by estimate; reading the text of the consent is not counted."""
 PRACTICE_POOL = 500
 """Practice is drawn from this many pairs at most."""
 
 
+PAIR = np.dtype(
+    [
+        ("pair", np.int64),
+        ("scene", np.int64),
+        ("image_a", np.int64),
+        ("image_b", np.int64),
+        ("source_type", "U1"),
+        ("exposures", np.int64),
+    ]
+)
+"""A pair that may be asked, as a row of an array: keys are any whole numbers; exposures are its places in sessions."""
+
+
 class Candidate(NamedTuple):
-    """A pair that may be asked; the keys are any whole numbers."""
+    """A row of PAIR."""
 
     pair: int
     scene: int
     image_a: int
     image_b: int
+    source_type: str
     exposures: int
-    """How many sessions have it as a main question already."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +57,8 @@ class PlannedQuestion:
     pair: int
     left: int
     right: int
+    instructed_side: str = ""
+    """The side that the last practice question of a try asks for."""
     repeats: int | None = None
     """For a check: the index of the main question whose pair it shows again, mirrored."""
     policy: str
@@ -53,51 +72,94 @@ class Slot(NamedTuple):
     is_check: bool
 
 
-def plan_session(
-    pairs: Sequence[tuple[int, int, int, int, int]], protocol: Protocol, rng: np.random.Generator
-) -> list[PlannedQuestion]:
+class TooFewPairs(ValueError):
+    """A study cannot fill one session; the message says what is missing."""
+
+
+def plan_session(pairs: np.ndarray, protocol: Protocol, rng: np.random.Generator) -> list[PlannedQuestion]:
     """Plan all questions of one session.
 
-    - Main pairs are those with the fewest exposures, ties at random, none twice.
+    - Main pairs are those with the fewest exposures, ties at random, none twice; with `source_quotas`
+      so within each source type, and each type has exactly its part.
     - Two questions of one scene have `scene_gap` others between them where the scenes allow it.
     - A check shows an earlier main pair mirrored, `check_lag` questions later or more; with fewer
       main questions than that the lag is their number, which is the largest possible.
     - Over the main questions image_a is on the left in half of them (one more or less when odd).
-    - Practice pairs are not among the main ones unless there are too few pairs.
+    - Practice pairs are of any source type, and not among the main ones unless there are too few pairs.
+      The last question of each try says which side to choose.
 
-    Raises ValueError when there are fewer pairs than main questions.
+    Args:
+        pairs: (n,) of PAIR, in any order that is always the same.
+        protocol: how many are asked, and how.
+        rng: all that is random comes from it.
+
+    Raises:
+        TooFewPairs: than main questions, over all or of a source type with a quota.
     """
-    require_enough_pairs(len(pairs), protocol)
-    chosen, propensity = _least_exposed(pairs, protocol.n_main, rng)
-    candidates = [Candidate(*pairs[i]) for i in chosen]
+    require_enough_pairs(Counter(pairs["source_type"].tolist()), protocol)
+    chosen, propensity = _main_pairs(pairs, protocol, rng)
+    candidates = _candidates(pairs[chosen])
     order = _spread_scenes([c.scene for c in candidates], protocol.scene_gap, rng)
     main = [candidates[k] for k in order]
     practice = _practice(pairs, chosen, main, protocol, rng)
     slots = _interleave_checks([c.scene for c in main], protocol, rng)
-    return _practice_questions(practice, rng) + _questions(
-        main, [propensity[k] for k in order], slots, protocol.n_practice, rng
+    return _practice_questions(practice, protocol.n_practice, rng) + _questions(
+        main, propensity[order].tolist(), slots, len(practice), rng
     )
 
 
-def require_enough_pairs(n_pairs: int, protocol: Protocol) -> None:
-    """Raise ValueError, with the numbers, when a study cannot fill one session."""
-    if n_pairs < protocol.n_main:
-        raise ValueError(
-            f"a session asks {protocol.n_main} different pairs (n_main) and the study has {n_pairs}; "
+def session_minutes(protocol: Protocol) -> int:
+    """How long a session takes whoever passes the practice at once, by estimate; at least 1."""
+    seconds = protocol.n_questions * SECONDS_A_QUESTION
+    seconds += sum(SECONDS_OF.get(phase, 0) for phase in protocol.phases)
+    return max(1, round(seconds / 60))
+
+
+def require_enough_pairs(n_pairs: Mapping[str, int], protocol: Protocol) -> None:
+    """Raise TooFewPairs, with the numbers, when the pairs of a study, by source type, cannot fill one session."""
+    n_all = sum(n_pairs.values())
+    if n_all < protocol.n_main:
+        raise TooFewPairs(
+            f"a session asks {protocol.n_main} different pairs (n_main) and the study has {n_all}; "
             "make more pairs, or lower n_main in the protocol"
         )
+    for source_type, wanted in protocol.main_by_source.items():
+        found = n_pairs.get(source_type, 0)
+        if found < wanted:
+            raise TooFewPairs(
+                f"a session asks {wanted} different pairs of source type {source_type} (source_quotas) and the "
+                f"study has {found}; make more of them, or lower their quota in the protocol"
+            )
+
+
+def _main_pairs(
+    pairs: np.ndarray, protocol: Protocol, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the main pairs, and the probability of each to be chosen."""
+    quotas = protocol.main_by_source
+    if not quotas:
+        return _least_exposed(pairs["exposures"], protocol.n_main, rng)
+    parts = []
+    for source_type, n_wanted in quotas.items():
+        of_type = np.flatnonzero(pairs["source_type"] == source_type)
+        chosen, propensity = _least_exposed(pairs["exposures"][of_type], n_wanted, rng)
+        parts.append((of_type[chosen], propensity))
+    positions, propensities = zip(*parts, strict=True)
+    return np.concatenate(positions), np.concatenate(propensities)
 
 
 def _least_exposed(
-    pairs: Sequence[tuple[int, int, int, int, int]], n_main: int, rng: np.random.Generator
-) -> tuple[list[int], list[float]]:
-    """Positions of the pairs with the fewest exposures, and the probability of each to be chosen."""
-    exposures = np.array([pair[4] for pair in pairs])
-    chosen = np.lexsort((rng.random(len(pairs)), exposures))[:n_main]
+    exposures: np.ndarray, n_wanted: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the `n_wanted` with the fewest exposures, and the probability of each to be chosen."""
+    chosen = np.lexsort((rng.random(len(exposures)), exposures))[:n_wanted]
     edge = exposures[chosen[-1]]
-    share_at_edge = np.mean(np.isin(np.flatnonzero(exposures == edge), chosen))
-    propensity = np.where(exposures[chosen] < edge, 1.0, share_at_edge)
-    return chosen.tolist(), propensity.tolist()
+    share_at_edge = np.count_nonzero(exposures[chosen] == edge) / np.count_nonzero(exposures == edge)
+    return chosen, np.where(exposures[chosen] < edge, 1.0, share_at_edge)
+
+
+def _candidates(rows: np.ndarray) -> list[Candidate]:
+    return [Candidate(*row) for row in rows.tolist()]
 
 
 def _spread_scenes(scenes: list[int], gap: int, rng: np.random.Generator) -> list[int]:
@@ -137,22 +199,22 @@ def _try_sequence(counts: np.ndarray, gap: int, loose: bool, rng: np.random.Gene
 
 
 def _practice(
-    pairs: Sequence[tuple[int, int, int, int, int]],
-    chosen: list[int],
+    pairs: np.ndarray,
+    chosen: np.ndarray,
     main: list[Candidate],
     protocol: Protocol,
     rng: np.random.Generator,
 ) -> list[Candidate]:
     """Pairs outside the main ones, each of a scene that is new so far, where there are such."""
-    others = rng.permutation(np.setdiff1d(np.arange(len(pairs)), chosen))[:PRACTICE_POOL]
+    others = rng.permutation(np.delete(np.arange(len(pairs)), chosen))[:PRACTICE_POOL]
     seen = {c.scene for c in main[: protocol.scene_gap]}
     of_new_scenes: list[Candidate] = []
     rest: list[Candidate] = []
-    for candidate in (Candidate(*pairs[i]) for i in others):
+    for candidate in _candidates(pairs[others]):
         (rest if candidate.scene in seen else of_new_scenes).append(candidate)
         seen.add(candidate.scene)
     pool = of_new_scenes + rest + main[::-1]
-    return [pool[i % len(pool)] for i in range(protocol.n_practice)]
+    return [pool[i % len(pool)] for i in range(protocol.n_practice_planned)]
 
 
 def _interleave_checks(scenes: list[int], protocol: Protocol, rng: np.random.Generator) -> list[Slot]:
@@ -213,10 +275,19 @@ def _place_check(
     return None
 
 
-def _practice_questions(practice: list[Candidate], rng: np.random.Generator) -> list[PlannedQuestion]:
+def _practice_questions(
+    practice: list[Candidate], a_try: int, rng: np.random.Generator
+) -> list[PlannedQuestion]:
+    """Tries of so many questions; the last of each says which side to choose."""
     return [
         PlannedQuestion(
-            index=index, kind="practice", pair=c.pair, left=left, right=right, policy="random_practice"
+            index=index,
+            kind="practice",
+            pair=c.pair,
+            left=left,
+            right=right,
+            instructed_side="" if (index + 1) % a_try else ("left", "right")[rng.integers(2)],
+            policy="random_practice",
         )
         for index, (c, (left, right)) in enumerate(zip(practice, _sides(practice, rng), strict=True))
     ]

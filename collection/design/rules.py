@@ -4,39 +4,69 @@ Each rule ends in one of three ways: passed, failed, or unknown where it had not
 to look at. A rule that could not run never counts against a rater.
 
 Pay. Work that was done is paid: `should_be_paid` is false only for a rater who did not
-finish, or who was obviously a machine or looked at nothing: half of the answers or more
-came faster than a hand can follow an eye (`min_response_ms`). A failed consistency or one
-side pressed throughout may cost the use of the answers, never the pay: neither proves
-anything of one person (an honest rater who agrees with himself 8 times of 10 falls below
-7 of 10 in 12 % of the cases).
+finish, be it that a screening ended the session, or who was obviously a machine or looked at
+nothing: more than half of the answers came faster than a hand can follow an eye (HAND_MS). That
+is no threshold of a rule set: no rule for use moves the pay. All else may cost the use of the
+answers, never the pay. A failed consistency or one side pressed throughout proves nothing of one
+person (an honest rater who agrees with himself 8 times of 10 falls below 7 of 10 in 12 % of the
+cases), and nobody can help his eyes, his screen or his browser's clock.
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from scipy.special import bdtr, bdtrc
 
 from collection.design.intervals import proportion_interval
-from collection.design.protocol import RuleSet
+from collection.design.protocol import SCREENINGS, RuleSet
 
 Outcome = Literal["passed", "failed", "unknown"]
+Side = Literal["left", "right", "tie"]
 
 MIN_ANSWERS_FOR_SIDES = 10
 """Fewer say nothing of sides: ten fair answers all fall on one side in 0.2 % of the cases, five in 6 %."""
+HAND_MS = 300
+"""Hands alone take 200 to 300 ms: who is faster cannot have looked first. At the upper end, since a photo takes longer
+to see than a light does, and since it counts only where more than half of the answers are below."""
+CLOCKS_APART_MS = 250
+"""By so much a true time may exceed the server's: browsers round to 100 ms, and two clocks part by 100 ms in 17 minutes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RaterAnswer:
     """One answered question; practice is none."""
 
-    side: Literal["left", "right"]
+    side: Side
     response_ms: int | None = None
-    """None where the time is not known."""
+    """By the client's clock, from the moment when both images were seen. None where it is not known."""
+    elapsed_ms: int | None = None
+    """By the server's clock, from the moment when the question was handed out. None where it is not known."""
     is_check: bool = False
     agrees: bool | None = None
-    """Of a check: whether the image chosen is the one of the first answer; None where there is none."""
+    """Of a check: whether the image chosen is the one of the first answer; None where one of the two chose none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measures:
+    """What the rules look at in a rater's answers: with it, any rule set judges them again."""
+
+    n_answers: int = 0
+    """Main answers and checks."""
+    n_main: int = 0
+    left: int = 0
+    right: int = 0
+    """Main answers on each side; the rest are ties."""
+    times: Sequence[int] = ()
+    """Known response times of the main answers, ms, in any order."""
+    both_clocks: int = 0
+    """Main answers whose time is known to the client and the server."""
+    impossible: int = 0
+    """Of them those where the client's time exceeds the server's by more than CLOCKS_APART_MS."""
+    agreed: int = 0
+    checked: int = 0
+    """Checks of which neither answer is a tie, and those of them that agree."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +76,7 @@ class RaterJudgment:
     reasons: tuple[str, ...]
     """Names of the rules that failed, in the order of `evidence`."""
     evidence: dict[str, dict[str, Any]]
-    """Rule → its outcome and the figures that it looked at; `pay` beside the rules."""
+    """Rule → its outcome and the figures that it looked at; `pay` beside the rules. A screening counts if `required`."""
     n_answers: int
     """Main answers and checks."""
     checks_agreed: int
@@ -59,35 +89,85 @@ class RaterJudgment:
         return self.checks_agreed / self.checks_answered if self.checks_answered else None
 
 
-def judge_rater(answers: Sequence[RaterAnswer], rules: RuleSet, *, finished: bool = True) -> RaterJudgment:
+def judge_rater(
+    answers: Sequence[RaterAnswer],
+    rules: RuleSet,
+    *,
+    finished: bool = True,
+    screened_out: bool = False,
+    screenings: Mapping[str, Outcome] | None = None,
+) -> RaterJudgment:
     """Judge a rater by a rule set.
 
     Args:
         answers: all the rater's answers to main questions and checks.
         rules: the thresholds.
         finished: whether the rater answered a whole session.
+        screened_out: whether a failed screening ended the session instead.
+        screenings: how each of SCREENINGS ended; one that is left out is unknown.
     """
+    return judge_measures(
+        measure(answers), rules, finished=finished, screened_out=screened_out, screenings=screenings
+    )
+
+
+def measure(answers: Sequence[RaterAnswer]) -> Measures:
     main = [answer for answer in answers if not answer.is_check]
-    times = [answer.response_ms for answer in main if answer.response_ms is not None]
+    sides = [answer.side for answer in main]
     agreed = [answer.agrees for answer in answers if answer.is_check and answer.agrees is not None]
+    excess = [
+        answer.response_ms - answer.elapsed_ms
+        for answer in main
+        if answer.response_ms is not None and answer.elapsed_ms is not None
+    ]
+    return Measures(
+        n_answers=len(answers),
+        n_main=len(main),
+        left=sides.count("left"),
+        right=sides.count("right"),
+        times=[answer.response_ms for answer in main if answer.response_ms is not None],
+        both_clocks=len(excess),
+        impossible=sum(ms > CLOCKS_APART_MS for ms in excess),
+        agreed=sum(agreed),
+        checked=len(agreed),
+    )
+
+
+def judge_measures(
+    measures: Measures,
+    rules: RuleSet,
+    *,
+    finished: bool = True,
+    screened_out: bool = False,
+    screenings: Mapping[str, Outcome] | None = None,
+) -> RaterJudgment:
+    """Judge a rater by what was measured in the answers; the rest as in `judge_rater`."""
+    median = statistics.median(measures.times) if measures.times else None
     evidence = {
-        "too_few_answers": _too_few_answers(main, finished),
-        "too_fast": _too_fast(times, rules),
-        "median_too_fast": _median_too_fast(times, rules),
-        "inconsistent": _inconsistent(agreed, rules),
-        "one_sided": _one_sided(main, rules),
+        "screened_out": {"outcome": _outcome(not screened_out)},
+        "too_few_answers": _too_few_answers(measures, finished, screened_out),
+        "too_fast": _too_fast(measures.times, rules),
+        "median_too_fast": _median_too_fast(median, len(measures.times), rules),
+        "impossible_times": _impossible_times(measures, rules),
+        "inconsistent": _inconsistent(measures, rules),
+        "one_sided": _one_sided(measures, rules),
+        **{name: _screening(name, screenings or {}, rules) for name in SCREENINGS},
     }
-    reasons = tuple(rule for rule, found in evidence.items() if found["outcome"] == "failed")
-    pay = _pay(finished, times, rules)
+    reasons = tuple(
+        rule
+        for rule, found in evidence.items()
+        if found["outcome"] == "failed" and found.get("required", True)
+    )
+    pay = _pay(measures, finished, screened_out)
     return RaterJudgment(
         may_be_used=not reasons,
         should_be_paid=pay["outcome"] == "passed",
         reasons=reasons,
         evidence=evidence | {"pay": pay},
-        n_answers=len(answers),
-        checks_agreed=sum(agreed),
-        checks_answered=len(agreed),
-        median_response_ms=round(statistics.median(times)) if times else None,
+        n_answers=measures.n_answers,
+        checks_agreed=measures.agreed,
+        checks_answered=measures.checked,
+        median_response_ms=None if median is None else round(median),
     )
 
 
@@ -102,8 +182,13 @@ def chance_of_passing(n_checks: int, agreement: float, rules: RuleSet) -> float:
     return float(bdtrc(least - 1, n_checks, agreement))
 
 
-def _too_few_answers(main: Sequence[RaterAnswer], finished: bool) -> dict[str, Any]:
-    return {"outcome": _outcome(finished and bool(main)), "main_answers": len(main), "finished": finished}
+def _too_few_answers(measures: Measures, finished: bool, screened_out: bool) -> dict[str, Any]:
+    enough = _outcome(finished and measures.n_main > 0)
+    return {
+        "outcome": "unknown" if screened_out else enough,
+        "main_answers": measures.n_main,
+        "finished": finished,
+    }
 
 
 def _too_fast(times: Sequence[int], rules: RuleSet) -> dict[str, Any]:
@@ -119,22 +204,34 @@ def _too_fast(times: Sequence[int], rules: RuleSet) -> dict[str, Any]:
     }
 
 
-def _median_too_fast(times: Sequence[int], rules: RuleSet) -> dict[str, Any]:
-    if not times:
+def _median_too_fast(median: float | None, known_times: int, rules: RuleSet) -> dict[str, Any]:
+    if median is None:
         return {"outcome": "unknown", "known_times": 0}
-    median = statistics.median(times)
     return {
         "outcome": _outcome(median >= rules.min_median_response_ms),
         "median_ms": median,
-        "known_times": len(times),
+        "known_times": known_times,
         "limit_ms": rules.min_median_response_ms,
     }
 
 
-def _inconsistent(agreed: Sequence[bool], rules: RuleSet) -> dict[str, Any]:
-    if not agreed:
+def _impossible_times(measures: Measures, rules: RuleSet) -> dict[str, Any]:
+    """A time that the client gives cannot exceed the time since the question was handed out."""
+    if not measures.both_clocks:
+        return {"outcome": "unknown", "known_times": 0}
+    return {
+        "outcome": _outcome(measures.impossible / measures.both_clocks <= rules.max_impossible_share),
+        "impossible": measures.impossible,
+        "known_times": measures.both_clocks,
+        "limit_ms": CLOCKS_APART_MS,
+        "limit_share": rules.max_impossible_share,
+    }
+
+
+def _inconsistent(measures: Measures, rules: RuleSet) -> dict[str, Any]:
+    k, n = measures.agreed, measures.checked
+    if not n:
         return {"outcome": "unknown", "answered": 0}
-    k, n = sum(agreed), len(agreed)
     return {
         "outcome": _outcome(k / n >= rules.min_consistency),
         "agreed": k,
@@ -144,24 +241,44 @@ def _inconsistent(agreed: Sequence[bool], rules: RuleSet) -> dict[str, Any]:
     }
 
 
-def _one_sided(main: Sequence[RaterAnswer], rules: RuleSet) -> dict[str, Any]:
-    n, left = len(main), sum(answer.side == "left" for answer in main)
+def _one_sided(measures: Measures, rules: RuleSet) -> dict[str, Any]:
+    left, n = measures.left, measures.left + measures.right
     if n < MIN_ANSWERS_FOR_SIDES:
         return {"outcome": "unknown", "left": left, "answered": n}
     return {
         "outcome": _outcome(max(left, n - left) / n <= rules.max_one_side_share),
         "left": left,
         "answered": n,
-        "p_by_chance": float(f"{min(1.0, 2 * bdtr(min(left, n - left), n, 0.5)):.3g}"),
+        "p_by_chance": side_chance(left, n),
         "limit_share": rules.max_one_side_share,
     }
 
 
-def _pay(finished: bool, times: Sequence[int], rules: RuleSet) -> dict[str, Any]:
-    looked = not times or statistics.median(times) >= rules.min_response_ms
-    why = [] if finished else ["too_few_answers"]
-    why += [] if looked else ["faster_than_a_hand"]
-    return {"outcome": _outcome(not why), "reasons": why}
+def side_chance(left: int, n: int) -> float:
+    """How likely at least so uneven sides are by chance, as they are balanced by design; three figures.
+
+    52 of 80 on one side: 0.0096.
+    """
+    return float(f"{min(1.0, 2 * bdtr(min(left, n - left), n, 0.5)):.3g}")
+
+
+def _screening(name: str, screenings: Mapping[str, Outcome], rules: RuleSet) -> dict[str, Any]:
+    return {"outcome": screenings.get(name, "unknown"), "required": getattr(rules, f"require_{name}")}
+
+
+def _pay(measures: Measures, finished: bool, screened_out: bool) -> dict[str, Any]:
+    """By no threshold of a rule set. An unknown time counts as one that is slow enough."""
+    unfinished = "screened_out" if screened_out else "too_few_answers"
+    fast = sum(time < HAND_MS for time in measures.times)
+    why = [] if finished else [unfinished]
+    why += ["faster_than_a_hand"] if 2 * fast > measures.n_main else []
+    return {
+        "outcome": _outcome(not why),
+        "reasons": why,
+        "fast": fast,
+        "main_answers": measures.n_main,
+        "limit_ms": HAND_MS,
+    }
 
 
 def _outcome(holds: bool) -> Outcome:

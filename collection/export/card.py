@@ -4,7 +4,7 @@ Written from what the folder holds, so that its numbers are those of its tables.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from collection.export.facts import Facts, default_name, size_category
@@ -19,13 +19,15 @@ FILES = """\
 | file | holds |
 | --- | --- |
 | `judgments.parquet` | one choice a row: who, which pair, what was on which side, what was chosen, how long it took |
-| `raters.parquet` | one person on one device a row, with the study's verdict and the split |
+| `raters.parquet` | one person on one device a row: display, screenings, what they said of their surroundings, the study's verdict, the split |
 | `pairs.parquet` | two renditions of one scene, with their mean CIEDE2000 difference |
 | `images.parquet` | one rendition a row, with the recipe that makes it again from its scene |
 | `scenes.parquet` | one photographed scene a row, with the split |
 | `images/` | the renditions, sRGB |
 | `protocol.json` | the study's settings as run |
+| `DATASHEET.md` | motivation, composition, collection, uses, distribution, maintenance (Gebru et al.) |
 | `croissant.json` | this description for machines (MLCommons Croissant 1.0) |
+| `MANIFEST.sha256` | the sha256 of every other file: `sha256sum --check MANIFEST.sha256` |
 """
 
 LOADING = """\
@@ -39,25 +41,52 @@ table's rows; who is held out stands in the `split` columns of `raters` and `sce
 """
 
 RULES = {
+    "screened_out": "failed a screening of a study that turns away for it",
     "too_few_answers": "did not finish",
     "too_fast": "too many answers faster than a person can look",
     "median_too_fast": "the middle response time is too short",
+    "impossible_times": "looked for longer than the question had been handed out, by the server's clock",
     "inconsistent": "too few of the flipped checks agree with the first answer",
     "one_sided": "nearly all answers on one side",
+    "color_vision": "failed the colour-vision plates, which the study's rules require",
+    "levels": "failed the black and white level check, which the study's rules require",
+    "practice": "did not pass the practice, which the study's rules require",
 }
+
+TOLD = {
+    "language": "language of the pages",
+    "color_vision": "colour-vision plates",
+    "levels": "black and white levels",
+    "practice": "practice",
+    "night_mode": "night mode or blue filter on",
+    "room_light": "light in the room",
+    "device_kind": "device in hand",
+}
+"""Columns of the raters in words, for the counts of what they did and said."""
+
+TOLD_MEANING = """
+Of the screenings `unknown` means that they could not be run. What people wrote in their own words is not in
+the dataset.
+"""
 
 USES = """\
 Learning and evaluating models of a person's taste in colour and tone from pairwise choices; studying how
 far people agree with themselves and with each other. Raters are split, never judgments: evaluate on the
 raters and scenes whose `split` is `validation`, and leave the checks (`is_check`) out of training and
-evaluation: they repeat another judgment with the sides flipped.
+evaluation: they repeat another judgment with the sides flipped. In a tie (`chosen_side` is `tie`: no
+difference) no image is preferred; what learns from choices skips it.
 """
 
+UNKNOWN = "The study does not say; whoever publishes the dataset adds it here."
+
 LIMITS = """\
-- Displays were the raters' own and not calibrated; what is known of each stands in `raters.parquet`.
+{displays}
 - The raters were not drawn to represent any population.
 - A choice between two renditions says which is nearer to a person's taste, not what that taste is.
 - The judgments of raters who failed a filter are in the files; `valid` in `raters.parquet` marks them.
+"""
+
+PRIVACY = """\
 - It holds no name, address or panel ID. People who withdrew are not in it. Nobody may try to find out who
   a rater is.
 """
@@ -75,16 +104,14 @@ def dataset_card(facts: Facts, document: dict[str, Any]) -> str:
         "## Load it\n\n" + LOADING.format(names=", ".join(f"`{table}`" for table in TABLES)),
         "## Files\n\n" + FILES,
         "## Purpose\n\n" + _purpose(study),
-        "## Protocol, as it was run\n\n" + _protocol(document),
+        "## Protocol, as it was run\n\n" + _protocol(document, facts),
         "## Who answered\n\n" + _people(facts),
         "## Filters, and what they removed\n\n" + _filters(facts),
         "## Photos\n\n" + _photos(facts),
         "## Splits\n\n" + _splits(facts),
         "## Intended use\n\n" + USES,
-        "## Limits\n\n" + LIMITS,
-        "## Citation\n\n"
-        + (str(study.get("citation") or "") or f"None was given; cite it as “{name}”.")
-        + "\n",
+        "## Limits\n\n" + limits(facts),
+        "## Citation\n\n" + f"{citation(study, name)}\n",
     ]
     return "\n".join(part for part in parts if part is not None)
 
@@ -116,36 +143,82 @@ def _front_matter(name: str, study: dict[str, Any], facts: Facts) -> str:
 
 def _summary(facts: Facts) -> str:
     rows = facts.rows
+    ties = f"; {facts.ties:,} of all are ties" if facts.ties else ""
     return (
         f"{rows['judgments']:,} choices between two renditions of one photographed scene "
-        f"({facts.main:,} main answers and {facts.checks:,} checks that show an earlier pair again, flipped) "
+        f"({facts.main:,} main answers and {facts.checks:,} checks that show an earlier pair again, flipped{ties}) "
         f"by {rows['raters']:,} {'simulated ' if facts.is_simulated else ''}raters; "
         f"{rows['scenes']:,} scenes, {rows['images']:,} images, {rows['pairs']:,} pairs.\n"
     )
 
 
+def citation(study: Mapping[str, Any], name: str) -> str:
+    return str(study.get("citation") or f"None was given; cite it as “{name}”.")
+
+
+def limits(facts: Facts) -> str:
+    """What the dataset cannot say, as a list; nothing is said of displays and people where there were none."""
+    shown = "\n".join(f"- {line}" for line in displays(facts))
+    return LIMITS.format(displays=shown) + ("" if facts.are_all_simulated else PRIVACY)
+
+
+def displays(facts: Facts) -> list[str]:
+    """What the raters saw the images on, in sentences."""
+    people = (
+        "Displays were the raters' own and not calibrated; what is known of each stands in `raters.parquet`."
+    )
+    programs = "Simulated raters are programs with a known taste: they saw no display, and nobody was asked."
+    return [
+        *([] if facts.are_all_simulated else [people]),
+        *([programs] if facts.is_simulated else []),
+    ]
+
+
 def _purpose(study: dict[str, Any]) -> str:
-    return (
-        str(study.get("purpose") or "")
-        or "To find out how each person likes photos to look, from choices between two renditions of a scene."
-    ) + "\n"
+    return str(study.get("purpose") or UNKNOWN) + "\n"
 
 
-def _protocol(document: dict[str, Any]) -> str:
+def _protocol(document: dict[str, Any], facts: Facts) -> str:
     protocol = document.get("protocol")
     if not protocol:
         return "Not known: this folder's protocol.json holds no protocol.\n"
-    settings = {key: protocol[key] for key in protocol if key not in ("consent", "question", "rules")}
+    texts = ("consent", "question", "translations", "rules")
+    settings = {key: protocol[key] for key in protocol if key not in texts}
+    tie = ", or “no difference”" if protocol.get("allow_tie") else ""
     return (
-        f"The question was: “{protocol.get('question', '')}” Two images stood side by side, and one had to be chosen. "
-        f"Each session had {protocol.get('n_practice')} practice pairs (not in the files), "
-        f"{protocol.get('n_main')} main questions and {protocol.get('n_checks')} checks.\n\n"
+        f"The question was: “{protocol.get('question', '')}” Two images stood side by side, above one another on "
+        f"tall screens, and one had to be chosen{tie}. Each session had {_practice(protocol)}"
+        f"{protocol.get('n_main')} main questions and {protocol.get('n_checks')} checks.{_versions(document)}\n\n"
         + _two_columns("setting", "value", settings.items())
         + "\nRules for whose answers may be used:\n\n"
         + _two_columns("rule", "value", protocol.get("rules", {}).items())
-        + "\nThe text that people agreed to:\n\n"
-        + "".join(f"> {line}".rstrip() + "\n" for line in str(protocol.get("consent", "")).splitlines())
+        + _consent(protocol, facts)
     )
+
+
+def _versions(document: dict[str, Any]) -> str:
+    n = len(document.get("protocol_versions", ()))
+    if n < 2:
+        return ""
+    return f" The protocol had {n} versions while people answered; this is the last, and `protocol.json` has all, each with its raters."
+
+
+def _practice(protocol: dict[str, Any]) -> str:
+    if "practice" not in protocol.get("phases", ("practice",)):
+        return ""
+    return f"{protocol.get('n_practice')} practice pairs (not in the files), "
+
+
+def _consent(protocol: dict[str, Any], facts: Facts) -> str:
+    if "consent" not in protocol.get("phases", ("consent",)):
+        return "\nNobody was asked for consent on these pages.\n"
+    lines = str(protocol.get("consent", "")).splitlines()
+    what = (
+        "The study's text of consent, which no simulated rater was asked to agree to"
+        if facts.are_all_simulated
+        else "The text that people agreed to"
+    )
+    return f"\n{what}:\n\n" + "".join(f"> {line}".rstrip() + "\n" for line in lines)
 
 
 def _people(facts: Facts) -> str:
@@ -156,8 +229,13 @@ def _people(facts: Facts) -> str:
         ("persons, programs among them" if facts.simulated_raters else "people", f"{facts.people:,}"),
         ("answered", days),
         *((f"colour gamut of the display: {gamut}", f"{n:,}") for gamut, n in facts.displays.items()),
+        *(
+            (f"{words}: {value.replace('_', ' ')}", f"{n:,}")
+            for name, words in TOLD.items()
+            for value, n in facts.told.get(name, {}).items()
+        ),
     ]
-    return _two_columns("who", "count", rows)
+    return _two_columns("who", "count", rows) + (TOLD_MEANING if facts.told else "")
 
 
 def _filters(facts: Facts) -> str:
@@ -215,4 +293,6 @@ def _two_columns(left: str, right: str, rows: Iterable[tuple[str, Any]]) -> str:
 
 def _cell(value: object) -> str:
     """Text that cannot break out of its table cell."""
+    if isinstance(value, list | dict):
+        value = ", ".join(map(str, value)) if isinstance(value, list) else json.dumps(value)
     return " ".join(str(value).replace("|", "\\|").split())

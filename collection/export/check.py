@@ -25,11 +25,16 @@ from PIL import Image
 from collection.design.protocol import Protocol
 from collection.export.format import (
     IMAGE_SUFFIXES,
+    LATER_COLUMNS,
     MAX_ID,
+    OUTCOMES,
+    QUESTIONNAIRE,
+    SCREENINGS,
     SIDES,
     SOURCE_TYPES,
     SPLITS,
     TABLES,
+    TIE,
 )
 from variants.progress import Report, silent
 
@@ -52,12 +57,20 @@ LENGTHS = {
     ("raters", "color_gamut"): 20,
     ("raters", "dynamic_range"): 20,
     ("raters", "platform"): 50,
+    ("raters", "language"): 10,
     ("raters", "exclusion_reason"): 500,
     ("raters", "simulation"): 1_000_000,
 }
 """Characters that a text may have at most; IDs have their own limit."""
 STUDY_TEXTS = {"id": MAX_ID, "slug": 50, "name": 200, "purpose": 20_000, "licence": 50, "citation": 20_000}
 """Of `study` in protocol.json."""
+ENUMS = {
+    "source_type": SOURCE_TYPES,
+    "split": SPLITS,
+    "chosen_side": (*SIDES, TIE),
+    **dict.fromkeys(SCREENINGS, OUTCOMES),
+    **QUESTIONNAIRE,
+}
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
 
 
@@ -101,14 +114,14 @@ def _first(faults: Iterator[Fault]) -> list[Fault]:
 
 def _file_faults(folder: Path) -> Iterator[Fault]:
     for name in TABLES:
-        yield from _parquet_faults(folder / f"{name}.parquet", TABLES[name])
+        yield from _parquet_faults(folder / f"{name}.parquet", TABLES[name], LATER_COLUMNS.get(name, ()))
     if (folder / "images").is_symlink() or not (folder / "images").is_dir():
         yield Fault(file="images", message="is missing or is no folder of its own")
-    yield from _protocol_faults(folder / "protocol.json")
+    yield from protocol_faults(folder / "protocol.json")
 
 
-def _parquet_faults(path: Path, wanted: pa.Schema) -> Iterator[Fault]:
-    if problem := _not_a_file(path):
+def _parquet_faults(path: Path, wanted: pa.Schema, may_lack: Sequence[str]) -> Iterator[Fault]:
+    if problem := not_a_file(path):
         yield Fault(file=path.name, message=problem)
         return
     try:
@@ -119,28 +132,31 @@ def _parquet_faults(path: Path, wanted: pa.Schema) -> Iterator[Fault]:
     size = sum(metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups))
     if size > MAX_TABLE_BYTES or metadata.num_rows > MAX_ROWS:
         yield Fault(file=path.name, message=f"is too large: {metadata.num_rows} rows, {size} bytes unpacked")
-    yield from _column_faults(path.name, schema, wanted)
+    yield from _column_faults(path.name, schema, wanted, may_lack)
 
 
-def _column_faults(file: str, schema: pa.Schema, wanted: pa.Schema) -> Iterator[Fault]:
+def _column_faults(
+    file: str, schema: pa.Schema, wanted: pa.Schema, may_lack: Sequence[str]
+) -> Iterator[Fault]:
     for name in sorted({name for name in schema.names if schema.names.count(name) > 1}):
         yield Fault(file=file, message=f"has the column {name!r} twice")
     for column in wanted:
         if column.name not in schema.names:
-            yield Fault(file=file, message=f"has no column {column.name!r}")
+            if column.name not in may_lack:
+                yield Fault(file=file, message=f"has no column {column.name!r}")
         elif schema.names.count(column.name) == 1 and schema.field(column.name).type != column.type:
             found = schema.field(column.name).type
             yield Fault(file=file, message=f"column {column.name!r} is {found}; it must be {column.type}")
     for name in schema.names:
         if name not in wanted.names:
-            yield Fault(file=file, message=f"has a column {_quoted(name)} that the format does not know")
+            yield Fault(file=file, message=f"has a column {quoted(name)} that the format does not know")
 
 
-def _protocol_faults(path: Path) -> Iterator[Fault]:
+def protocol_faults(path: Path) -> Iterator[Fault]:
     """The folder can be read without protocol.json; what is there must be right."""
     if not path.exists() and not path.is_symlink():
         return
-    if problem := _not_a_file(path):
+    if problem := not_a_file(path):
         yield Fault(file=path.name, message=problem)
     elif path.stat().st_size > MAX_DOCUMENT_BYTES:
         yield Fault(file=path.name, message=f"is larger than {MAX_DOCUMENT_BYTES} bytes")
@@ -191,7 +207,7 @@ def _check_study(study: dict[str, Any]) -> None:
         raise ValueError("study.simulated must be true or false")
 
 
-def _not_a_file(path: Path) -> str | None:
+def not_a_file(path: Path) -> str | None:
     if path.is_symlink():
         return "is a link; links are not followed (`cp -rL` copies a folder with what they point to)"
     return None if path.is_file() else "is missing"
@@ -244,7 +260,8 @@ class _Table:
             raise _Unreadable(self.file, error) from error
         self.n_rows = data.num_rows
         self._data = data
-        self._texts = {text: _as_text(data[text]) for text in texts}
+        lacking = _Text(np.full(self.n_rows, -1), pa.array([], pa.string()))
+        self._texts = {text: _as_text(data[text]) if text in data.column_names else lacking for text in texts}
 
     def text(self, column: str) -> _Text:
         return self._texts[column]
@@ -289,7 +306,6 @@ def _relation_faults(tables: dict[str, _Table]) -> Iterator[Fault]:
 
 def _value_faults(table: _Table) -> Iterator[Fault]:
     """Nulls where there must be none, IDs, lengths, enums."""
-    enums = {"source_type": SOURCE_TYPES, "split": SPLITS, "chosen_side": SIDES}
     for column in TABLES[table.name]:
         name = column.name
         if not column.nullable:
@@ -297,7 +313,7 @@ def _value_faults(table: _Table) -> Iterator[Fault]:
         if column.type != pa.string():
             continue
         text = table.text(name)
-        if allowed := enums.get(name):
+        if allowed := ENUMS.get(name):
             bad = text.where(pc.invert(pc.is_in(text.values, pa.array(allowed))))
             what = f"it must be one of {', '.join(allowed)}"
         elif name == "sha256":
@@ -376,7 +392,7 @@ def _image_row_faults(tables: dict[str, _Table]) -> Iterator[Fault]:
     for row in range(images.n_rows):
         allowed = [f"images/{ids[row]}{suffix}" for suffix in IMAGE_SUFFIXES]
         if files[row] not in allowed:
-            message = f"file_name is {_quoted(files[row])}; it must be {' or '.join(allowed)}"
+            message = f"file_name is {quoted(files[row])}; it must be {' or '.join(allowed)}"
             yield Fault(file=images.file, row=row, message=message)
     yield from _json_faults(images, "recipe", recipes)
 
@@ -472,10 +488,11 @@ def _rater_faults(tables: dict[str, _Table]) -> Iterator[Fault]:
 
 
 def _consistency_faults(raters: _Table, judgments: _Table, rater: Codes) -> Iterator[Fault]:
-    """It is the part of the rater's checks that chose the image of the first answer."""
+    """It is the part of the rater's checks that chose the image of the first answer; ties say nothing."""
     first = judgments.text("repeats_judgment").rows_of(judgments.text("judgment_id"))
     chosen = judgments.text("preferred_image").codes
-    counts = (first >= 0) & (rater >= 0)
+    decided = chosen >= 0
+    counts = (first >= 0) & (rater >= 0) & decided & decided[first]
     answered = np.bincount(rater[counts], minlength=raters.n_rows)
     agreed = np.bincount(rater[counts & (chosen == chosen[first])], minlength=raters.n_rows)
     stated = raters.numbers("consistency")
@@ -503,20 +520,19 @@ def _judgment_faults(tables: dict[str, _Table]) -> Iterator[Fault]:
     yield from _at(judgments, ~shown, "left_image and right_image are not the pair's two images")
 
     side = judgments.text("chosen_side")
-    on_left = side.where(pc.equal(side.values, "left"))
-    preferred, rejected = _image_rows(judgments, images, "preferred_image", "rejected_image")
-    yield from _at(
-        judgments,
-        preferred != np.where(on_left, left, right),
-        "preferred_image is not the image of the side chosen, {}",
-        side,
-    )
-    yield from _at(
-        judgments,
-        rejected != np.where(on_left, right, left),
-        "rejected_image is not the image beside the side chosen, {}",
-        side,
-    )
+    on_left, tie = (side.where(pc.equal(side.values, word)) for word in ("left", TIE))
+    for name, wanted, place in (
+        ("preferred_image", np.where(on_left, left, right), "of"),
+        ("rejected_image", np.where(on_left, right, left), "beside"),
+    ):
+        (found,) = _image_rows(judgments, images, name)
+        yield from _at(judgments, tie & (found >= 0), f"{name} is {{}} in a tie", judgments.text(name))
+        yield from _at(
+            judgments,
+            ~tie & (found != wanted),
+            f"{name} is not the image {place} the side chosen, {{}}",
+            side,
+        )
     for name in ("response_ms", "question_index"):
         values = judgments.numbers(name)
         yield from _at(judgments, values < 0, f"{name} is {{}}", values)
@@ -562,7 +578,7 @@ def _repeated(codes: Codes) -> Mask:
 def _at(table: _Table, wrong: Mask, message: str, *values: _Text | npt.NDArray[Any]) -> Iterator[Fault]:
     """A fault for each wrong row; each {} in the message is the next of `values` in that row."""
     for row in np.flatnonzero(wrong)[:MOST_FAULTS].tolist():
-        shown = [_quoted(value[row]) if isinstance(value, _Text) else value[row] for value in values]
+        shown = [quoted(value[row]) if isinstance(value, _Text) else value[row] for value in values]
         yield Fault(file=table.file, row=row, message=message.format(*shown))
 
 
@@ -581,7 +597,7 @@ def _image_faults(folder: Path, images: _Table, report: Report) -> Iterator[Faul
 
 
 def _image_problem(path: Path, sha256: str, size: Sequence[int]) -> str | None:
-    if problem := _not_a_file(path):
+    if problem := not_a_file(path):
         return problem
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -595,7 +611,7 @@ def _image_problem(path: Path, sha256: str, size: Sequence[int]) -> str | None:
     return None if tuple(seen) == tuple(size) else f"is {seen[0]}×{seen[1]}, its row says {size[0]}×{size[1]}"
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
     """The value as it may stand in a message: short, and with nothing that moves a terminal."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

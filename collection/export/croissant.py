@@ -1,13 +1,14 @@
 """croissant.json: the dataset folder described in MLCommons Croissant 1.0."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from collection.export.datasheet import responsible_ai
 from collection.export.facts import Facts, default_name
 from collection.export.format import TABLES
+from collection.export.manifest import file_sha256
 
 CONTEXT = {
     "@language": "en",
@@ -76,7 +77,7 @@ TABLE_TEXTS = {
 def croissant_metadata(folder: Path, facts: Facts, document: dict[str, Any]) -> dict[str, Any]:
     """Croissant metadata of the tables and images in `folder`; `document` is its protocol.json."""
     study = document.get("study", {})
-    name = str(study.get("name") or default_name(facts))
+    name, maker = str(study.get("name") or default_name(facts)), study.get("creator")
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -84,11 +85,11 @@ def croissant_metadata(folder: Path, facts: Facts, document: dict[str, Any]) -> 
         "name": name,
         "description": _description(name, facts),
         "license": str(study.get("licence") or "other"),
-        "version": "1.0.0",
+        "version": f"{document.get('dataset_version', 1)}.0.0",
         "datePublished": str(facts.last_day or "1970-01-01"),
-        "creator": {"@type": "sc:Organization", "name": str(study.get("creator") or name)},
+        **({"creator": {"@type": "sc:Organization", "name": str(maker)}} if maker else {}),
         "citeAs": str(study.get("citation") or name),
-        **_responsible_ai(facts),
+        **responsible_ai(facts, document),
         "distribution": _distribution(folder),
         "recordSet": [_record_set(table, schema) for table, schema in TABLES.items()],
     }
@@ -100,19 +101,6 @@ def _description(name: str, facts: Facts) -> str:
         f"{name}: {facts.rows['judgments']} pairwise judgments by {facts.rows['raters']} {answered} "
         f"on {facts.rows['images']} renditions of {facts.rows['scenes']} photographed scenes."
     )
-
-
-def _responsible_ai(facts: Facts) -> dict[str, Any]:
-    return {
-        "rai:dataCollection": "Two-alternative forced choice in a web browser; see README.md and protocol.json.",
-        "rai:dataCollectionType": "Software Collection" if facts.is_simulated else "Crowdsourcing",
-        "rai:dataAnnotationProtocol": "protocol.json",
-        "rai:dataUseCases": "Learning and evaluating personal taste in colour and tone.",
-        "rai:dataLimitations": "Uncalibrated displays; see README.md.",
-        "rai:personalSensitiveInformation": "None: people and devices are random identifiers.",
-        "rai:dataBiases": "Raters were not drawn to represent any population; see README.md.",
-        "rai:hasSyntheticData": facts.is_simulated,
-    }
 
 
 def _distribution(folder: Path) -> list[dict[str, Any]]:
@@ -129,8 +117,6 @@ def _distribution(folder: Path) -> list[dict[str, Any]]:
 
 
 def _file_object(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "@type": "cr:FileObject",
         "@id": path.name,
@@ -138,7 +124,7 @@ def _file_object(path: Path) -> dict[str, Any]:
         "contentUrl": path.name,
         "contentSize": f"{path.stat().st_size} B",
         "encodingFormat": "application/x-parquet",
-        "sha256": sha256,
+        "sha256": file_sha256(path),
     }
 
 

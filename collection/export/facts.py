@@ -3,13 +3,15 @@
 import datetime as dt
 import itertools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from collection.export.format import QUESTIONNAIRE, SCREENINGS, TIE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +30,8 @@ class Facts:
     main: int
     """Judgments that are not checks."""
     checks: int
+    ties: int
+    """Judgments, checks among them, that say "no difference"."""
     people: int
     valid_raters: int
     valid_judgments: int
@@ -40,16 +44,27 @@ class Facts:
     scene_licences: dict[str, int]
     displays: dict[str, int]
     """Raters of each colour gamut."""
+    told: dict[str, dict[str, int]]
+    """Language, screenings and questionnaire: column → value → raters, as far as anything is known."""
     consistency_quartiles: tuple[float, float, float] | None
     """Over the raters that answered a check."""
     response_quartiles_ms: tuple[float, float, float] | None
     """Over the raters' medians."""
+    answers_per_pair: tuple[int, float, int] | None
+    """Fewest, median and most main judgments of a pair."""
+    without_time: int
+    """Judgments without a response time."""
     first_day: dt.date | None
     last_day: dt.date | None
 
     @property
     def is_simulated(self) -> bool:
         return self.simulated_raters > 0
+
+    @property
+    def are_all_simulated(self) -> bool:
+        """There are raters, and none is a person."""
+        return 0 < self.simulated_raters == self.rows["raters"]
 
 
 def facts_of(folder: Path) -> Facts:
@@ -59,12 +74,13 @@ def facts_of(folder: Path) -> Facts:
         folder, "raters", "person_id", "n_answers", "valid", "exclusion_reason", "split", "simulated",
         "color_gamut", "consistency", "median_response_ms",
     )  # fmt: skip
-    checks, first, last = _judgment_totals(folder)
+    totals = _judgment_totals(folder)
     rows = {name: _n_rows(folder, name) for name in ("scenes", "images", "pairs", "raters", "judgments")}
     return Facts(
         rows=rows,
-        main=rows["judgments"] - checks,
-        checks=checks,
+        main=rows["judgments"] - totals.checks,
+        checks=totals.checks,
+        ties=totals.ties,
         people=len(set(raters["person_id"])),
         valid_raters=sum(raters["valid"]),
         valid_judgments=sum(
@@ -77,11 +93,23 @@ def facts_of(folder: Path) -> Facts:
         image_types=_counts(_columns(folder, "images", "source_type")["source_type"]),
         scene_licences=_counts(licence or "not stated" for licence in scenes["licence"]),
         displays=_counts(gamut or "unknown" for gamut in raters["color_gamut"]),
+        told=_told(folder),
         consistency_quartiles=_quartiles(raters["consistency"]),
         response_quartiles_ms=_quartiles(raters["median_response_ms"]),
-        first_day=first,
-        last_day=last,
+        answers_per_pair=_spread(totals.of_pairs, rows["pairs"]),
+        without_time=totals.without_time,
+        first_day=totals.first,
+        last_day=totals.last,
     )
+
+
+def _told(folder: Path) -> dict[str, dict[str, int]]:
+    columns = _columns(folder, "raters", "language", *SCREENINGS, *QUESTIONNAIRE)
+    return {
+        name: _counts(value or "not known" for value in values)
+        for name, values in columns.items()
+        if any(values)
+    }
 
 
 def _columns(folder: Path, table: str, *names: str) -> dict[str, list[Any]]:
@@ -93,14 +121,44 @@ def _n_rows(folder: Path, table: str) -> int:
     return int(pq.read_metadata(folder / f"{table}.parquet").num_rows)
 
 
-def _judgment_totals(folder: Path) -> tuple[int, dt.date | None, dt.date | None]:
-    """Checks, and the days of the first and the last answer."""
-    checks, times = 0, []
-    with pq.ParquetFile(folder / "judgments.parquet") as file:
-        for batch in file.iter_batches(columns=["is_check", "answered_at"]):
-            checks += pc.sum(batch["is_check"]).as_py() or 0
+@dataclass(slots=True)
+class _Totals:
+    """Of the judgments, counted batch by batch."""
+
+    checks: int = 0
+    ties: int = 0
+    without_time: int = 0
+    of_pairs: Counter[str] = field(default_factory=Counter)
+    """Main judgments of each pair."""
+    first: dt.date | None = None
+    last: dt.date | None = None
+
+
+def _judgment_totals(folder: Path) -> _Totals:
+    found, times = _Totals(), []
+    columns = ["pair_id", "is_check", "chosen_side", "response_ms", "answered_at"]
+    with pq.ParquetFile(folder / "judgments.parquet", read_dictionary=["pair_id"]) as file:
+        for batch in file.iter_batches(columns=columns):
+            found.checks += pc.sum(batch["is_check"]).as_py() or 0
+            found.ties += pc.sum(pc.equal(batch["chosen_side"], TIE)).as_py() or 0
+            found.without_time += batch["response_ms"].null_count
+            main = batch["pair_id"].filter(pc.invert(batch["is_check"]))
+            pairs, counts = (column.to_pylist() for column in pc.value_counts(main).flatten())
+            for pair, n in zip(pairs, counts, strict=True):
+                found.of_pairs[pair] += n
             times += [time for time in pc.min_max(batch["answered_at"]).as_py().values() if time]
-    return checks, min(times).date() if times else None, max(times).date() if times else None
+    if times:
+        found.first, found.last = min(times).date(), max(times).date()
+    return found
+
+
+def _spread(of_pairs: Counter[str], n_pairs: int) -> tuple[int, float, int] | None:
+    """Fewest, median and most, the pairs with none among them."""
+    if not n_pairs:
+        return None
+    counts = np.zeros(n_pairs, np.int64)
+    counts[: len(of_pairs)] = list(of_pairs.values())
+    return int(counts.min()), float(np.median(counts)), int(counts.max())
 
 
 def _exclusions(raters: dict[str, list[Any]]) -> tuple[Exclusion, ...]:

@@ -11,14 +11,13 @@ are made by it without a database.
     )
 
 Rows are dicts with the columns of `collection.export.format.TABLES`; any iterable
-will do, and none is held as a whole. README.md and croissant.json are made from
-what was written unless `documents` has them.
+will do, and none is held as a whole. README.md, DATASHEET.md and croissant.json are made
+from what was written unless `documents` has them; MANIFEST.sha256 is written last.
 """
 
 import hashlib
 import itertools
 import json
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,8 +29,11 @@ import pyarrow.parquet as pq
 
 from collection.export.card import dataset_card
 from collection.export.croissant import croissant_metadata
-from collection.export.facts import facts_of
+from collection.export.datasheet import datasheet
+from collection.export.facts import Facts, facts_of
 from collection.export.format import DOCUMENTS, ROW_GROUP, TABLES
+from collection.export.manifest import manifest_write
+from collection.export.partial import partial_beside
 from variants.progress import Report, silent
 
 Row = Mapping[str, Any]
@@ -53,7 +55,7 @@ def write_folder(
         target: the folder; it must not be there yet.
         tables: rows of each of the five tables.
         images: (file_name as in the images table, its content or where to copy it from).
-        documents: file name → text; README.md and croissant.json are made when absent.
+        documents: file name → text; the others are made when absent.
         report: told of each table and each image.
 
     Raises:
@@ -74,26 +76,31 @@ def write_folder(
 
 @contextmanager
 def folder_writing(target: Path) -> Iterator["FolderWriter"]:
-    """A folder to write into; it gets its name at the end of the block, or goes away on any error."""
-    target = Path(target)
-    if target.exists() or target.is_symlink():
-        raise FileExistsError(f"{target} is already there; a dataset folder is never overwritten")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f".{target.name}.partial-{secrets.token_hex(4)}"
-    partial.mkdir()
-    try:
+    """A dataset folder to write into; it gets its name at the end of the block, or goes away on any error."""
+    with written_beside(target) as partial:
         writer = FolderWriter(partial)
         yield writer
         writer.finish()
+
+
+@contextmanager
+def written_beside(target: Path) -> Iterator[Path]:
+    """An empty folder beside the target, which gets its name at the end of the block or goes away on any error."""
+    target = Path(target)
+    if target.exists() or target.is_symlink():
+        raise FileExistsError(f"{target} is already there; a dataset folder is never overwritten")
+    with partial_beside(target) as partial:
+        yield partial
         if target.exists():  # since the first look; rename would replace an empty folder
             raise FileExistsError(f"{target} is already there; a dataset folder is never overwritten")
         partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 class FolderWriter:
     """One dataset folder under way; `rows` counts what each table holds so far."""
+
+    facts: Facts
+    """Once it is finished."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -125,12 +132,13 @@ class FolderWriter:
         (self.folder / name).write_text(text, encoding="utf-8", newline="\n")
 
     def finish(self) -> None:
-        """See that the folder is whole, and write the documents that nobody gave."""
+        """See that the folder is whole, write the documents that nobody gave, then the manifest."""
         for name in TABLES:
             if not (self.folder / f"{name}.parquet").exists():
                 raise ValueError(f"the table {name!r} was not written")
         self._compare_images()
         self._write_missing_documents()
+        manifest_write(self.folder, self._sha256_of_image)
 
     def _image_path(self, file_name: str) -> Path:
         path = Path(file_name)
@@ -155,9 +163,11 @@ class FolderWriter:
         if not (self.folder / "protocol.json").exists():
             self.write_document("protocol.json", "{}\n")
         study = json.loads((self.folder / "protocol.json").read_text(encoding="utf-8"))
-        facts = facts_of(self.folder)
+        self.facts = facts = facts_of(self.folder)
         if not (self.folder / "README.md").exists():
             self.write_document("README.md", dataset_card(facts, study))
+        if not (self.folder / "DATASHEET.md").exists():
+            self.write_document("DATASHEET.md", datasheet(facts, study))
         if not (self.folder / "croissant.json").exists():
             metadata = croissant_metadata(self.folder, facts, study)
             self.write_document("croissant.json", json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")

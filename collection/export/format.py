@@ -11,6 +11,17 @@ MAX_ID = 32
 SOURCE_TYPES = ("A", "B", "C", "D", "E")
 SPLITS = ("train", "validation", "none")
 SIDES = ("left", "right")
+TIE = "tie"
+"""Stands for a side where "no difference" was answered."""
+SCREENINGS = ("color_vision", "levels", "practice")
+OUTCOMES = ("passed", "failed", "unknown")
+"""Of a screening; unknown where it could not be run."""
+QUESTIONNAIRE = {
+    "night_mode": ("yes", "no", "unsure"),
+    "room_light": ("dark", "dim", "normal", "bright"),
+    "device_kind": ("phone_in_hand", "tablet", "laptop", "monitor", "other"),
+}
+"""Column → what raters could say at the end; null where they said nothing."""
 
 SCENES = pa.schema(
     [
@@ -30,9 +41,7 @@ IMAGES = pa.schema(
         pa.field("scene_id", pa.string(), nullable=False),
         pa.field("file_name", pa.string(), nullable=False),  # relative to the folder: images/<image_id>.<ext>
         pa.field("source_type", pa.string(), nullable=False),
-        pa.field(
-            "recipe", pa.string(), nullable=False
-        ),  # JSON text; a recipe without steps is the neutral rendition
+        pa.field("recipe", pa.string(), nullable=False),  # JSON text; {"steps": []} is the neutral rendition
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
@@ -59,6 +68,8 @@ RATERS = pa.schema(
         ("dynamic_range", pa.string()),
         ("color_depth", pa.int16()),
         ("platform", pa.string()),
+        ("language", pa.string()),  # of the pages, such as de
+        *((name, pa.string()) for name in (*SCREENINGS, *QUESTIONNAIRE)),
         pa.field("n_answers", pa.int32(), nullable=False),  # rows in judgments: main and checks
         ("consistency", pa.float32()),  # checks that agree / checks answered; null where none was
         ("median_response_ms", pa.int32()),  # over the main answers with a known time
@@ -74,8 +85,8 @@ JUDGMENTS = pa.schema(
         pa.field("judgment_id", pa.string(), nullable=False),
         pa.field("rater_id", pa.string(), nullable=False),
         pa.field("pair_id", pa.string(), nullable=False),
-        pa.field("preferred_image", pa.string(), nullable=False),
-        pa.field("rejected_image", pa.string(), nullable=False),
+        ("preferred_image", pa.string()),  # null in a tie
+        ("rejected_image", pa.string()),
         pa.field("left_image", pa.string(), nullable=False),
         pa.field("right_image", pa.string(), nullable=False),
         pa.field("chosen_side", pa.string(), nullable=False),
@@ -87,6 +98,10 @@ JUDGMENTS = pa.schema(
     ]
 )
 """judgments: main and check answers (never practice), by rater, then in the order they were asked."""
-DOCUMENTS = ("README.md", "croissant.json", "protocol.json")
+DOCUMENTS = ("README.md", "DATASHEET.md", "croissant.json", "protocol.json")
 IMAGE_SUFFIXES = (".png", ".webp", ".jpg")
 TABLES = {"scenes": SCENES, "images": IMAGES, "pairs": PAIRS, "raters": RATERS, "judgments": JUDGMENTS}
+VERSION = 2
+"""1: without ties and without the columns of LATER_COLUMNS."""
+LATER_COLUMNS = {"raters": ("language", *SCREENINGS, *QUESTIONNAIRE)}
+"""Folders of an older version lack them; they are read as if all were null there."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pyarrow.parquet as pq
@@ -17,10 +18,14 @@ from django.db import IntegrityError, models, transaction
 
 from collection.design.protocol import Protocol
 from collection.export.check import Fault, check_folder, read_json
+from collection.export.format import LATER_COLUMNS, SCREENINGS, TIE
+from collection.export.published_read import PublishedError, is_published, published_convert
+from collection.export.write import QUESTIONNAIRE_COLUMNS
 from collection.models import (
     Device,
     DisplayRecord,
     Person,
+    PhaseRecord,
     Question,
     Rater,
     Session,
@@ -30,18 +35,28 @@ from collection.models import (
     Verdict,
 )
 from collection.services.studies import study_create
+from collection.services.texts import consent_version_in
 from collection.services.verdicts import verdicts_compute
-from variants.models import Encoding, Pair, Rendition, Scene
+from variants.models import Encoding, Pair, Rendition, Scene, SourceType
+from variants.pairing import NEUTRAL, pair_kind
 from variants.progress import Report, silent
+from variants.tone.recipes import NEUTRAL as NEUTRAL_RECIPE
 
 ENCODINGS = {".webp": Encoding.WEBP_LOSSLESS, ".png": Encoding.PNG, ".jpg": Encoding.JPEG_444}
 DISPLAY_TEXTS = ("color_gamut", "dynamic_range", "platform")
 DISPLAY_NUMBERS = ("screen_width", "screen_height", "pixel_ratio", "color_depth")
 ROWS_AT_A_TIME = 5000
+NOT_WHOLE = "{} is no whole dataset; nothing was imported"
 NO_PROTOCOL = (
     "Imported from a dataset folder without a protocol: its questions, texts and thresholds are not known, "
     "and those of this study are only as near as the answers tell."
 )
+BEFORE_PHASES: dict[str, object] = {
+    "phases": ["consent", "display", "practice", "main"],
+    "practice_tries": 1,
+    "block_size": 0,
+}
+"""What every study was like whose protocol says nothing of phases."""
 
 Row = dict[str, Any]
 
@@ -58,7 +73,7 @@ def dataset_import(folder: Path, report: Report = silent, *, slug: str | None = 
     """Import a dataset folder as a closed study; scenes, images and people that are here already are used.
 
     Args:
-        folder: the dataset; everything in it is checked first.
+        folder: the dataset, or one in the layout of the published PPSD; everything in it is checked first.
         report: told of progress.
         slug: short name of the study, instead of the one in protocol.json.
 
@@ -67,13 +82,33 @@ def dataset_import(folder: Path, report: Report = silent, *, slug: str | None = 
         StudyError: the slug is taken.
     """
     folder = Path(folder)
+    if is_published(folder):
+        with _converted(folder, report) as converted:
+            return dataset_import(converted, report, slug=slug)
+    if folder.suffix == ".csv":
+        raise DatasetError(
+            f"{folder} is a table of choices; a dataset needs the images that were compared. What it says: "
+            "manage.py statistics --choices FILE (docs/statistics.md)"
+        )
     if faults := check_folder(folder, report):
-        raise DatasetError(f"{folder} is no whole dataset; nothing was imported", faults)
+        raise DatasetError(NOT_WHOLE.format(folder), faults)
     plan = _Plan(folder, slug or "")
     _refuse_what_is_here(plan)
     with _stored_images(plan, report), _clashes_named(), transaction.atomic():
         _create(plan, report)
     return plan.study
+
+
+@contextmanager
+def _converted(folder: Path, report: Report) -> Iterator[Path]:
+    """A dataset folder of what is in another layout, for as long as the block takes."""
+    with TemporaryDirectory() as parent:
+        converted = Path(parent) / (folder.resolve().name or "dataset")
+        try:
+            published_convert(folder, converted, report)
+        except PublishedError as error:
+            raise DatasetError(NOT_WHOLE.format(folder), error.faults) from error
+        yield converted
 
 
 @dataclass(slots=True)
@@ -99,18 +134,21 @@ class _Plan:
         document = read_json(path.read_text(encoding="utf-8")) if path.exists() else {}
         self.facts = document.get("study", {})
         self.has_protocol = "protocol" in document
-        self.protocol = (
-            Protocol.from_json(document["protocol"]) if self.has_protocol else _likely_protocol(self)
-        )
+        self.protocol = _protocol_of(document["protocol"]) if self.has_protocol else _likely_protocol(self)
 
     def rows(self, table: str, *columns: str) -> Iterator[Row]:
-        """Rows of a table as dicts, a few thousand in memory at a time."""
+        """Rows of a table as dicts, a few thousand in memory at a time; columns of a later version are null."""
+        lacking = dict.fromkeys(LATER_COLUMNS.get(table, ()))
         with pq.ParquetFile(self.folder / f"{table}.parquet") as file:
             for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME, columns=list(columns) or None):
-                yield from batch.to_pylist()
+                yield from (lacking | row for row in batch.to_pylist())
 
     def column(self, table: str, column: str) -> set[str]:
         return {row[column] for row in self.rows(table, column)}
+
+
+def _protocol_of(settings: Mapping[str, Any]) -> Protocol:
+    return Protocol.from_json(settings if "phases" in settings else BEFORE_PHASES | dict(settings))
 
 
 def _likely_protocol(plan: _Plan) -> Protocol:
@@ -124,8 +162,10 @@ def _likely_protocol(plan: _Plan) -> Protocol:
     suffixes = Counter(Path(row["file_name"]).suffix for row in images)
     n_main = min(max(most[False], 1), 1000)
     return Protocol(
+        phases=("main",),
         n_practice=0,
         n_main=n_main,
+        allow_tie=TIE in plan.column("judgments", "chosen_side"),
         n_checks=min(most[True], n_main, 500),
         long_side=min(max(long_side, 64), 4096),
         encoding=ENCODINGS[suffixes.most_common(1)[0][0]].value if suffixes else "webp_lossless",
@@ -137,12 +177,11 @@ def _refuse_what_is_here(plan: _Plan) -> None:
     if study_id and (here := Study.objects.filter(public_id=study_id).first()):
         raise DatasetError(f"this study is already here, as {here.slug}")
     raters = _existing(Rater, plan.column("raters", "rater_id"))
+    if withdrawn := [rater.public_id for rater in raters.values() if rater.withdrawn_at]:
+        raise DatasetError(f"rater {withdrawn[0]} has withdrawn: their answers may not come back")
     if raters:
         rater = next(iter(raters.values()))
         raise DatasetError(f"rater {rater.public_id} is already here, in the study {rater.study.slug}")
-    people = _existing(Person, plan.column("raters", "person_id"))
-    if withdrawn := [person.public_id for person in people.values() if person.withdrawn_at]:
-        raise DatasetError(f"person {withdrawn[0]} has withdrawn: their answers may not come back")
 
 
 # Files
@@ -207,7 +246,9 @@ def _create_study(plan: _Plan) -> Study:
         protocol=plan.protocol,
         scenes=(),
         simulated=all(row["simulated"] for row in plan.rows("raters", "simulated")),
-        purpose=plan.facts.get("purpose", "") if plan.has_protocol else NO_PROTOCOL,
+        purpose="\n\n".join(
+            filter(None, [plan.facts.get("purpose"), "" if plan.has_protocol else NO_PROTOCOL])
+        ),
         licence=plan.facts.get("licence") or "other",
         citation=plan.facts.get("citation", ""),
     )
@@ -284,6 +325,7 @@ def _create_pairs(plan: _Plan) -> None:
     rows = list(plan.rows("pairs"))
     here = _existing(Pair, {row["pair_id"] for row in rows})
     pairs = []
+    kinds = {row["image_id"]: _kind(row) for row in plan.rows("images", "image_id", "source_type", "recipe")}
     for row in rows:
         a, b = sorted((plan.images[row["image_a"]], plan.images[row["image_b"]]))
         _compare(here.get(row["pair_id"]), "pair", row["pair_id"], image_a_id=a, image_b_id=b)
@@ -295,6 +337,7 @@ def _create_pairs(plan: _Plan) -> None:
                     scene_id=scene,
                     image_a_id=a,
                     image_b_id=b,
+                    source_type=pair_kind(kinds[row["image_a"]], kinds[row["image_b"]]) or SourceType.D,
                     delta_e=row["delta_e"],
                 )
             )
@@ -306,6 +349,11 @@ def _create_pairs(plan: _Plan) -> None:
         StudyPair(study=plan.study, pair_id=key, exposures=asked[pair_id])
         for pair_id, key in plan.pairs.items()
     )
+
+
+def _kind(row: Row) -> str:
+    """Of an image, for the source type of its pairs."""
+    return NEUTRAL if read_json(row["recipe"]) == NEUTRAL_RECIPE.to_json() else str(row["source_type"])
 
 
 def _create_raters(plan: _Plan) -> None:
@@ -388,26 +436,48 @@ def _create_sessions(plan: _Plan, sittings: Sequence[_Sitting]) -> None:
     raters = {row["rater_id"]: row for row in plan.rows("raters")}
     last_of = {sitting.rater_id: sitting for sitting in sittings}
     for sitting in sittings:
-        reasons = (raters[sitting.rater_id]["exclusion_reason"] or "").split(",")
+        row = raters[sitting.rater_id]
+        reasons = (row["exclusion_reason"] or "").split(",")
         unfinished = "too_few_answers" in reasons and last_of[sitting.rater_id] is sitting
         sitting.session = Session(
             study=plan.study,
             rater_id=plan.raters[sitting.rater_id],
             protocol_hash=plan.protocol.sha256,
             seed=0,
-            consent_version=plan.protocol.consent_version if plan.has_protocol else "not known",
-            consented_at=sitting.first,
+            language=row["language"] or "",
+            **_consent(plan, row["language"], sitting.first),
             started_at=sitting.first,
             finished_at=None if unfinished else sitting.last,
         )
     Session.objects.bulk_create(sitting.session for sitting in sittings if sitting.session)
     displays = [_display(sitting.session, raters[rater]) for rater, sitting in last_of.items()]
     DisplayRecord.objects.bulk_create(display for display in displays if display)
+    PhaseRecord.objects.bulk_create(
+        record for rater, sitting in last_of.items() for record in _phases(sitting.session, raters[rater])
+    )
+
+
+def _consent(plan: _Plan, language: str | None, at: dt.datetime) -> dict[str, Any]:
+    if not plan.has_protocol:
+        return {"consent_version": "not known"}
+    if "consent" not in plan.protocol.phases:
+        return {}
+    version = consent_version_in(plan.protocol, language or plan.protocol.language)
+    return {"consent_version": version, "consented_at": at}
 
 
 def _display(session: Session | None, row: Row) -> DisplayRecord | None:
     known = {name: row[name] for name in (*DISPLAY_NUMBERS, *DISPLAY_TEXTS) if row[name] is not None}
     return DisplayRecord(session=session, **known) if known else None
+
+
+def _phases(session: Session | None, row: Row) -> Iterator[PhaseRecord]:
+    for phase in SCREENINGS:
+        if row[phase]:
+            yield PhaseRecord(session=session, phase=phase, outcome=row[phase])
+    said = {field: row[column] for column, field in QUESTIONNAIRE_COLUMNS.items() if row[column]}
+    if said:
+        yield PhaseRecord(session=session, phase="questionnaire", answers=said)
 
 
 def _question(row: Row, sitting: _Sitting, keys: Mapping[str, int], plan: _Plan) -> Question:

@@ -4,33 +4,56 @@ The answers pass by once, rater by rater. What they touched (raters, pairs, imag
 written from what passed, so that the tables agree with each other even while people answer.
 """
 
-import datetime as dt
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, Func, QuerySet
 
 from collection.design.protocol import Protocol, RuleSet
-from collection.design.rules import RaterAnswer, judge_rater
+from collection.design.rules import Outcome, RaterAnswer, Side, judge_rater
 from collection.design.splits import split_assign
-from collection.export.facts import Facts, facts_of
+from collection.export.facts import Facts
 from collection.export.folder import FolderWriter, dataset_sha256, folder_writing
-from collection.models import DisplayRecord, Export, Question, Rater, Session, Study, StudyScene, Verdict
+from collection.export.format import LATER_COLUMNS, SCREENINGS, VERSION
+from collection.export.manifest import MANIFEST, file_sha256
+from collection.export.partial import partial_beside
+from collection.export.published_write import published_write
+from collection.models import (
+    DisplayRecord,
+    Export,
+    PhaseRecord,
+    Question,
+    Rater,
+    Session,
+    Study,
+    StudyScene,
+    Verdict,
+)
 from collection.models.studies import Split
+from collection.selectors.protocols import protocol_versions
+from collection.selectors.rules import protocol_in_force
+from collection.services.removal import exported_raters_keep
 from collection.services.verdicts import verdicts_compute
 from variants.jobs import JobError
 from variants.models import Pair, Rendition, Scene
 from variants.progress import Report, silent, throttled
 
+QUESTIONNAIRE_COLUMNS = {"night_mode": "night_mode", "room_light": "room_light", "device_kind": "device"}
+"""Column → field of the answers in a PhaseRecord."""
 NEUTRAL: dict[str, list[object]] = {"steps": []}
 DISPLAY_COLUMNS = (
     "screen_width", "screen_height", "pixel_ratio", "color_gamut", "dynamic_range", "color_depth", "platform",
 )  # fmt: skip
+COPIES_AT_A_TIME = 8
+"""Images; storage is waited for, not computed with."""
 KEYS_AT_A_TIME = 1000
 """In one query; SQLite takes 32,766 parameters."""
 
@@ -49,26 +72,60 @@ def export_run(export: Export, watch: Report = silent) -> None:
         tell_row(done, total, stage)
 
     folder = Path(export.folder)
-    facts = dataset_export(export.study, folder, report)
-    export.sha256 = dataset_sha256(folder)
-    export.counts = facts.rows | {
-        "valid_raters": facts.valid_raters,
-        "simulated_raters": facts.simulated_raters,
-    }
-    export.save(update_fields=["sha256", "counts"])
+    if export.layout == Export.Layout.PUBLISHED:
+        facts, export.sha256, counts = _export_published(export, folder, report)
+    else:
+        facts, counts = _export_folder(export, folder, report), {}
+        export.sha256 = dataset_sha256(folder)
+    export.counts = (
+        facts.rows
+        | counts
+        | {
+            "valid_raters": facts.valid_raters,
+            "simulated_raters": facts.simulated_raters,
+        }
+    )
+    export.manifest_sha256 = file_sha256(folder / MANIFEST)
+    export.n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    export.save(update_fields=["sha256", "counts", "manifest_sha256", "n_bytes"])
 
 
-def dataset_export(study: Study, folder: Path, report: Report = silent) -> Facts:
+def _export_folder(export: Export, folder: Path, report: Report) -> Facts:
+    keep_raters = partial(exported_raters_keep, export)
+    return dataset_export(export.study, folder, report, version_number=export.number, keep_raters=keep_raters)
+
+
+def _export_published(export: Export, target: Path, report: Report) -> tuple[Facts, str, dict[str, int]]:
+    """Write the dataset folder beside the target, then its view; give facts and hash of the former, counts of the latter."""
+    with partial_beside(target) as parent:
+        source = parent / target.name
+        facts = _export_folder(export, source, report)
+        try:
+            counts = published_write(source, target, report)
+        except ValueError as error:
+            raise JobError(str(error)) from error
+        return facts, dataset_sha256(source), counts
+
+
+def dataset_export(
+    study: Study,
+    folder: Path,
+    report: Report = silent,
+    *,
+    version_number: int | None = None,
+    keep_raters: Callable[[Collection[int]], None] = lambda raters: None,
+) -> Facts:
     """Write the dataset folder of a study; the same answers make the same bytes.
 
     Verdicts that are missing or have not seen all answers are computed, and valid raters without
-    a split get one. Practice is left out, and whoever withdrew.
+    a split get one. Practice is left out, and whoever withdrew. `keep_raters` is given the keys of the
+    raters in it before the folder gets its name, so that no dataset is there that nobody knows the raters of.
 
     Raises:
         FileExistsError: the folder is already there.
         JobError: an image's file is missing or is not the one that was shown.
     """
-    protocol = Protocol.from_json(study.protocol)
+    protocol = protocol_in_force(study)
     verdicts_compute(study, only_stale=True)
     with folder_writing(folder) as writer:
         answers = _Answers(study, protocol.rules, report)
@@ -80,8 +137,11 @@ def dataset_export(study: Study, folder: Path, report: Report = silent) -> Facts
         writer.write_table("images", map(_image_row, images))
         writer.write_table("scenes", _scene_rows(study, images))
         _write_images(writer, images, report)
-        writer.write_document("protocol.json", _protocol_json(study, protocol))
-    return facts_of(folder)
+        writer.write_document(
+            "protocol.json", _protocol_json(study, protocol, version_number, answers.judged)
+        )
+        keep_raters(answers.judged.keys())
+    return writer.facts
 
 
 # Judgments
@@ -96,10 +156,12 @@ class _Row(NamedTuple):
     left: int
     right: int
     repeats: int | None
-    side: str
+    side: Side
     response_ms: int | None
+    elapsed_ms: int | None
     position: int
-    answered_at: dt.datetime
+    answered_ms: int
+    """Since 1970."""
 
 
 class _Names(NamedTuple):
@@ -126,6 +188,7 @@ class _Answers:
     def __init__(self, study: Study, rules: RuleSet, report: Report) -> None:
         self.study, self.rules, self.report = study, rules, report
         self.names = _names(study)
+        self.told = _told(study)
         self.pairs: set[int] = set()
         self.judged: dict[int, _Judged] = {}
 
@@ -137,7 +200,12 @@ class _Answers:
         for rater, group in itertools.groupby(_rows(questions), key=lambda row: row.rater):
             rows = _with_first_answers(group)
             yield from self._judgments(rows)
-            self.judged[rater] = _judged(rows, stored.get(rater), self.rules, rater in finished)
+            verdict = stored.get(rater)
+            self.judged[rater] = (
+                _as_stored(verdict)
+                if verdict and verdict.n_answers == len(rows)
+                else self._judge(rows, finished=rater in finished)
+            )
             self.pairs.update(row.pair for row in rows)
             done += len(rows)
             self.report(min(done, total), total, "writing judgments")
@@ -146,13 +214,13 @@ class _Answers:
         images, public_ids = self.names.images, {row.pk: row.public_id for row in rows}
         for row in rows:
             left, right = images[row.left], images[row.right]
-            on_left = row.side == "left"
+            preferred, rejected = {"left": (left, right), "right": (right, left)}.get(row.side, (None, None))
             yield {
                 "judgment_id": row.public_id,
                 "rater_id": self.names.raters[row.rater],
                 "pair_id": self.names.pairs[row.pair],
-                "preferred_image": left if on_left else right,
-                "rejected_image": right if on_left else left,
+                "preferred_image": preferred,
+                "rejected_image": rejected,
                 "left_image": left,
                 "right_image": right,
                 "chosen_side": row.side,
@@ -160,16 +228,34 @@ class _Answers:
                 "is_check": row.repeats is not None,
                 "repeats_judgment": None if row.repeats is None else public_ids[row.repeats],
                 "question_index": row.position,
-                "answered_at": row.answered_at.replace(
-                    microsecond=row.answered_at.microsecond // 1000 * 1000
-                ),
+                "answered_at": row.answered_ms,
             }
+
+    def _judge(self, rows: Sequence[_Row], *, finished: bool) -> _Judged:
+        """Of the rows that are written, where answers came in since the rater was judged."""
+        row_of = {row.pk: row for row in rows}
+        answers = [
+            RaterAnswer(
+                side=row.side,
+                response_ms=row.response_ms,
+                elapsed_ms=None if self.study.is_simulated else row.elapsed_ms,
+                is_check=row.repeats is not None,
+                agrees=None if row.repeats is None else _agrees(row, row_of[row.repeats]),
+            )
+            for row in rows
+        ]
+        told = self.told[rows[0].rater]
+        screenings = {name: cast(Outcome, told[name]) for name in SCREENINGS if name in told}
+        found = judge_rater(answers, self.rules, finished=finished, screenings=screenings)
+        return _Judged(
+            found.n_answers, found.may_be_used, found.reasons, found.consistency, found.median_response_ms
+        )
 
 
 def _answered(study: Study) -> QuerySet[Question]:
     """Answered questions of people who did not withdraw, practice left out."""
     return Question.objects.filter(
-        session__study=study, session__rater__person__withdrawn_at=None, answered_at__isnull=False
+        session__study=study, session__rater__withdrawn_at=None, answered_at__isnull=False
     ).exclude(kind=Question.Kind.PRACTICE)
 
 
@@ -178,9 +264,24 @@ def _rows(questions: QuerySet[Question]) -> Iterator[_Row]:
     ordered = questions.order_by("session__rater__public_id", "session_id", "index")
     columns = (
         "pk", "public_id", "session__rater_id", "kind", "pair_id", "left_id", "right_id", "repeats_id",
-        "chosen_side", "response_ms", "index", "answered_at",
+        "chosen_side", "response_ms", "elapsed_ms", "index",
     )  # fmt: skip
-    return itertools.starmap(_Row, ordered.values_list(*columns).iterator(chunk_size=5000))
+    rows = ordered.values_list(*columns, _Milliseconds("answered_at"))
+    return itertools.starmap(_Row, rows.iterator(chunk_size=5000))
+
+
+class _Milliseconds(Func):
+    """A time as whole milliseconds since 1970: a million of them are read in a tenth of the time of datetimes."""
+
+    output_field = BigIntegerField()
+    template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s) * 1000)::bigint"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """SQLite has times as texts, whose fraction may be missing, and rounds where it reads it."""
+        seconds = "ROUND((julianday(SUBSTR(%(expressions)s, 1, 19)) - 2440587.5) * 86400)"
+        fraction = "CAST(SUBSTR(%(expressions)s || '000', 21, 3) AS INTEGER)"
+        template = f"CAST({seconds} * 1000 AS INTEGER) + {fraction}"
+        return self.as_sql(compiler, connection, template=template, **context)
 
 
 def _with_first_answers(group: Iterable[_Row]) -> list[_Row]:
@@ -207,33 +308,24 @@ def _stored_verdicts(study: Study, rules: RuleSet) -> dict[int, Verdict]:
     return {verdict.rater_id: verdict for verdict in verdicts}
 
 
-def _judged(rows: Sequence[_Row], stored: Verdict | None, rules: RuleSet, finished: bool) -> _Judged:
-    """The stored verdict, or where answers came in since it was computed, one of the rows written."""
-    if stored and stored.n_answers == len(rows):
-        return _Judged(
-            stored.n_answers,
-            stored.may_be_used,
-            stored.reasons,
-            stored.consistency,
-            stored.median_response_ms,
-        )
-    found = judge_rater(_rater_answers(rows), rules, finished=finished)
+def _as_stored(verdict: Verdict) -> _Judged:
     return _Judged(
-        found.n_answers, found.may_be_used, found.reasons, found.consistency, found.median_response_ms
+        verdict.n_answers,
+        verdict.may_be_used,
+        verdict.reasons,
+        verdict.consistency,
+        verdict.median_response_ms,
     )
 
 
-def _rater_answers(rows: Sequence[_Row]) -> list[RaterAnswer]:
-    chosen = {row.pk: row.left if row.side == "left" else row.right for row in rows}
-    return [
-        RaterAnswer(
-            side="left" if row.side == "left" else "right",
-            response_ms=row.response_ms,
-            is_check=row.repeats is not None,
-            agrees=None if row.repeats is None else chosen[row.pk] == chosen[row.repeats],
-        )
-        for row in rows
-    ]
+def _agrees(row: _Row, first: _Row) -> bool | None:
+    """Whether a check chose the image of the first answer; None where one of the two is a tie."""
+    image, before = _chosen(row), _chosen(first)
+    return None if image is None or before is None else image == before
+
+
+def _chosen(row: _Row) -> int | None:
+    return {"left": row.left, "right": row.right}.get(row.side)
 
 
 # Raters
@@ -245,15 +337,16 @@ def _rater_rows(study: Study, protocol: Protocol, answers: _Answers) -> Iterator
     raters = Rater.objects.filter(study=study).select_related("person", "device").order_by("public_id")
     for rater in raters.iterator(chunk_size=1000):
         if rater.pk in answers.judged:
-            yield _rater_row(rater, answers.judged[rater.pk], displays.get(rater.pk, {}))
+            seen = displays.get(rater.pk, {}) | answers.told[rater.pk]
+            yield _rater_row(rater, answers.judged[rater.pk], seen)
 
 
-def _rater_row(rater: Rater, judged: _Judged, display: Mapping[str, Any]) -> dict[str, Any]:
+def _rater_row(rater: Rater, judged: _Judged, seen: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "rater_id": rater.public_id,
         "person_id": rater.person.public_id,
         "device_id": rater.device.public_id,
-        **{column: display.get(column) or None for column in DISPLAY_COLUMNS},
+        **{column: seen.get(column) or None for column in (*DISPLAY_COLUMNS, *LATER_COLUMNS["raters"])},
         "n_answers": judged.n_answers,
         "consistency": judged.consistency,
         "median_response_ms": judged.median_response_ms,
@@ -278,12 +371,29 @@ def _assign_splits(study: Study, protocol: Protocol, valid: Sequence[int]) -> No
 
 
 def _last_displays(study: Study) -> dict[int, dict[str, Any]]:
-    """Rater → the display seen last."""
-    records = DisplayRecord.objects.filter(session__study=study).order_by("pk")
+    """Rater → the display seen last, but for those that turned out to be another rater's."""
+    records = DisplayRecord.objects.filter(session__study=study).exclude(is_same_screen=False).order_by("pk")
     return {
         record.pop("session__rater_id"): record
         for record in records.values("session__rater_id", *DISPLAY_COLUMNS).iterator(chunk_size=1000)
     }
+
+
+def _told(study: Study) -> defaultdict[int, dict[str, str]]:
+    """Rater → language, screenings and questionnaire, each as it was last; what was written freely stays here."""
+    told: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    for rater, language in study.sessions.order_by("pk").values_list("rater_id", "language"):
+        told[rater]["language"] = language
+    records = PhaseRecord.objects.filter(session__study=study, phase__in=(*SCREENINGS, "questionnaire"))
+    columns = ("session__rater_id", "phase", "outcome", "answers")
+    for rater, phase, outcome, answers in (
+        records.order_by("pk").values_list(*columns).iterator(chunk_size=5000)
+    ):
+        if phase == "questionnaire":
+            told[rater] |= {column: answers.get(field, "") for column, field in QUESTIONNAIRE_COLUMNS.items()}
+        else:
+            told[rater][phase] = outcome
+    return told
 
 
 # Pairs, images, scenes
@@ -363,9 +473,15 @@ def _scene_row(scene: Scene, split: str) -> dict[str, Any]:
 
 
 def _write_images(writer: FolderWriter, images: Sequence[Rendition], report: Report) -> None:
-    for done, image in enumerate(images):
-        report(done, len(images), "copying images")
+    def write(image: Rendition) -> None:
         writer.write_image(_file_name(image), _content(image))
+
+    with ThreadPoolExecutor(COPIES_AT_A_TIME) as pool:
+        try:
+            for done, _ in enumerate(pool.map(write, images)):
+                report(done, len(images), "copying images")
+        finally:
+            pool.shutdown(cancel_futures=True)
     report(len(images), len(images), "copying images")
 
 
@@ -388,9 +504,12 @@ def _content(image: Rendition) -> bytes:
 # protocol.json
 
 
-def _protocol_json(study: Study, protocol: Protocol) -> str:
+def _protocol_json(
+    study: Study, protocol: Protocol, version_number: int | None, raters: Collection[int]
+) -> str:
     document = {
-        "format": {"name": "tonalist dataset folder", "version": 1},
+        "format": {"name": "tonalist dataset folder", "version": VERSION},
+        **({"dataset_version": version_number} if version_number else {}),
         "study": {
             "id": study.public_id,
             "slug": study.slug,
@@ -403,9 +522,33 @@ def _protocol_json(study: Study, protocol: Protocol) -> str:
         "protocol": protocol.to_json(),
         "protocol_sha256": protocol.sha256,
         "rule_set": protocol.rules.name,
+        **_earlier_protocols(study, raters),
         "software": {"name": "tonalist", "version": version("tonalist")},
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _earlier_protocols(study: Study, raters: Collection[int]) -> dict[str, Any]:
+    """Every version that raters of the dataset were asked by, where there are several: `protocol` is the last one."""
+    versions = protocol_versions(study)
+    if len(versions) < 2:
+        return {}
+    asked = defaultdict(set)
+    for key, rater, sha256 in study.sessions.values_list("rater", "rater__public_id", "protocol_hash"):
+        if key in raters:
+            asked[sha256].add(rater)
+    return {
+        "protocol_versions": [
+            {
+                "number": version.number,
+                "sha256": version.sha256,
+                "since": version.made_at.isoformat(),
+                "raters": sorted(asked[version.sha256]),
+                "protocol": version.protocol.to_json(),
+            }
+            for version in reversed(versions)
+        ]
+    }
 
 
 def _json(value: object) -> str:

@@ -4,6 +4,8 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.management.base import BaseCommand, CommandError
 
 from collection.models import Study
@@ -27,6 +29,18 @@ class StudyCommand(BaseCommand):
 
 def add_study_argument(parser: ArgumentParser) -> None:
     parser.add_argument("study", metavar="STUDY", help="a study's slug, public ID or exact name")
+
+
+def account_named(name: str) -> AbstractBaseUser:
+    """The account with this user name or e-mail address, or an end with exit code 2."""
+    accounts = get_user_model()._default_manager
+    found = accounts.filter(username=name) or accounts.filter(email__iexact=name)
+    if len(found) != 1:
+        why = f"{len(found)} accounts have the address" if found else "there is no account"
+        raise CommandError(
+            f"{why} {name!r}; give a user name. `manage.py createsuperuser` makes an account", returncode=2
+        )
+    return found[0]
 
 
 def study_named(name: str) -> Study:

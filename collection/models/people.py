@@ -14,7 +14,6 @@ class Person(models.Model):
     panel_id = models.CharField(max_length=200, blank=True)
     cookie_sha256 = models.CharField(max_length=64, blank=True)
     is_simulated = models.BooleanField(default=False)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -35,6 +34,14 @@ class Person(models.Model):
 class Device(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     cookie_sha256 = models.CharField(max_length=64, blank=True)
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replaced_by",
+        help_text="The same browser before it was moved to another screen.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -59,6 +66,9 @@ class Rater(models.Model):
     simulation = models.JSONField(
         null=True, blank=True, help_text="The taste of a simulated rater; null for people."
     )
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, help_text="The answers are deleted; this row tells which datasets held them."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -71,3 +81,19 @@ class Rater(models.Model):
 
     def __str__(self) -> str:
         return self.public_id[:8]
+
+
+class Invitation(models.Model):
+    """A personal link into a study. Whoever comes by it is the person of the panel `invitation` with its code."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="invitations")
+    code = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    label = models.CharField(max_length=200, blank=True, help_text="For researchers: whom it was sent to.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.label or self.code[:8]

@@ -1,6 +1,8 @@
 from django.db import models
+from django.utils import timezone
 
 from collection.models.people import Rater
+from collection.models.studies import Study
 
 
 class Verdict(models.Model):
@@ -29,3 +31,18 @@ class Verdict(models.Model):
     @property
     def consistency(self) -> float | None:
         return self.checks_agreed / self.checks_answered if self.checks_answered else None
+
+
+class RuleVersion(models.Model):
+    """A rule set that a study was made to follow in place of its protocol's; the last one is in force."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="rule_versions")
+    name = models.CharField(max_length=80, help_text="As verdicts name it: version and hash.")
+    rules = models.JSONField(help_text="A collection.design.protocol.RuleSet as data.")
+    chosen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.study}: {self.name}"

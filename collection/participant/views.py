@@ -1,53 +1,58 @@
-"""Participants' pages: the way in, and one page for the whole session."""
+"""Participants' pages: the way in, one page for the whole session, and the ways out."""
 
 import logging
-from collections.abc import Callable
-from functools import wraps
+import secrets
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.utils.translation import activate, get_language
+from django.views.csrf import csrf_failure
+from django.views.decorators.http import require_http_methods, require_safe
 
+from collection.cookies import DEVICE_COOKIE, PERSON_COOKIE, cookie_set
 from collection.design.protocol import Protocol
-from collection.models import Session, Study
-from collection.participant.visitors import LinkError, Visitor, cookies_set, visitor_of
-from collection.participant.words import consent_html, duration, notice, text_on
-from collection.selectors.people import person_known, rater_known
-from collection.selectors.sessions import session_of, session_progress, session_with, study_at
-from collection.services.people import device_for, person_for, rater_for
-from collection.services.sessions import SessionRefused, session_start
+from collection.design.recruiting import Recruiting
+from collection.models import Person, Session, Study
+from collection.participant.links import INVITATION, Link, LinkError
+from collection.participant.pages import (
+    MTURK,
+    content_policy,
+    notice_render,
+    page_render,
+    participant_page,
+    speak,
+    speak_on,
+)
+from collection.participant.visitors import Visitor, cookies_set, token_of, visitor_of
+from collection.participant.words import duration, text_on
+from collection.selectors.people import (
+    device_known,
+    has_withdrawn,
+    person_known,
+    rater_elsewhere,
+    rater_last_on,
+    rater_on,
+)
+from collection.selectors.protocols import session_protocol
+from collection.selectors.recruiting import invitation_with, session_end
+from collection.selectors.sessions import (
+    session_of,
+    session_progress,
+    session_with,
+    study_at,
+    takes_answers,
+)
+from collection.services.people import device_for, person_for, rater_bind, rater_for
+from collection.services.recruiting import session_recruit
+from collection.services.sessions import SessionRefused, session_start, session_start_again
+from collection.services.texts import consent_version_in, markdown_html, text_in
+from collection.services.withdrawal import rater_withdraw
 
 logger = logging.getLogger(__name__)
-
-NOTICE_STATUS = {
-    "draft": 404,
-    "paused": 503,
-    "closed": 410,
-    "finished": 200,
-    "simulated": 403,
-    "not_found": 404,
-    "bad_link": 400,
-}
-# Nothing from elsewhere, and no script or style inside the page.
-CONTENT_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-
-View = Callable[..., HttpResponse]
-
-
-def participant_page(view: View) -> View:
-    @wraps(view)
-    def with_headers(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        response = view(request, *args, **kwargs)
-        response.headers["Content-Security-Policy"] = CONTENT_POLICY
-        return response
-
-    return never_cache(with_headers)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -55,82 +60,209 @@ def participant_page(view: View) -> View:
 def study_landing(request: HttpRequest, study: str) -> HttpResponse:
     found = study_at(study)
     if found is None:
-        return _notice(request, "not_found")
+        return notice_render(request, "no_study")
+    speak(request, found)
+    if _is_in_mturk_frame(request, found):
+        return _framed(_arrive(request, found, in_frame=True))
+    return _arrive(request, found)
+
+
+@require_safe
+@participant_page
+def study_declined(request: HttpRequest, study: str) -> HttpResponse:
+    """For whoever does not agree; nothing is stored."""
+    found = study_at(study)
+    if found is None:
+        return notice_render(request, "no_study")
+    speak(request, found)
+    recruiting = _recruiting(found)
     try:
-        visitor = visitor_of(request)
+        panel_id = visitor_of(request, recruiting.panel).link.panel_id
     except LinkError:
-        return _notice(request, "bad_link", found)
-    if session := _session_known(found, visitor):
-        return _welcome_back(request, session)
-    if found.status != Study.Status.OPEN:
-        return _notice(request, found.status, found)
-    if found.is_simulated and not _is_simulated(visitor):
-        return _notice(request, "simulated", found)
-    if request.method == "POST":
-        return _begin(request, found, visitor.with_tokens())
-    return _landing(request, found)
+        panel_id = ""
+    code, address = recruiting.code("no_consent"), recruiting.address("no_consent", panel_id)
+    return notice_render(request, "declined", found, code=code, back=address)
 
 
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 @participant_page
 def session_detail(request: HttpRequest, token: str) -> HttpResponse:
     session = session_with(token)
     if session is None:
-        return _notice(request, "not_found")
-    protocol = Protocol.from_json(session.study.protocol)
-    progress = session_progress(session)
-    context = {
-        "study": session.study,
-        "session": session,
-        "protocol": protocol,
-        "text_on_surround": text_on(protocol.surround),
-        "n_practice": progress.practice,
-        "n_questions": progress.total - progress.practice,
-    }
-    return render(request, "participant/session.html", context)
-
-
-def _session_known(study: Study, visitor: Visitor) -> Session | None:
-    rater = rater_known(
-        study,
-        person_token=visitor.person_token,
-        panel=visitor.panel,
-        panel_id=visitor.panel_id,
-        device_token=visitor.device_token,
+        return notice_render(request, "no_session")
+    protocol = speak_on(request, session)
+    if not _is_over(session) and not _is_here(request, session):
+        return _which_device(request, session)
+    response = page_render(
+        request,
+        "session",
+        session.study,
+        session=session,
+        protocol=protocol,
+        question=text_in(protocol, "question", get_language()),
+        withdraw_address=_withdraw_address(session),
+        text_on_surround=text_on(protocol.surround),
     )
+    if "submit_to" in session.recruitment:
+        response.headers["Content-Security-Policy"] = content_policy(form_action=f"'self' {MTURK}")
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@participant_page
+def session_withdraw(request: HttpRequest, token: str) -> HttpResponse:
+    session = session_with(token)
+    if session is None:
+        return notice_render(request, "no_session")
+    speak_on(request, session)
+    if request.method != "POST":
+        progress = session_progress(session)
+        return page_render(request, "withdraw", session.study, session=session, progress=progress)
+    rater_withdraw(session, timezone.now())
+    response = notice_render(request, "withdrawn", session.study)
+    _cookies_forget(request, response)
+    return response
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW: participants are told in their language what to do."""
+    if request.resolver_match and request.resolver_match.app_name == "participant":
+        kind = "too_old" if settings.CSRF_COOKIE_NAME in request.COOKIES else "no_cookies"
+        return participant_page(notice_render)(request, kind)
+    return csrf_failure(request, reason)
+
+
+def _arrive(request: HttpRequest, study: Study, *, in_frame: bool = False) -> HttpResponse:
+    recruiting = _recruiting(study)
+    try:
+        visitor = visitor_of(request, recruiting.panel)
+    except LinkError as error:
+        logger.info("a link to %s is wrong: %s", study.slug, error)
+        return notice_render(request, "bad_link", study)
+    person = _person_of(visitor)
+    if reason := _link_refused(study, recruiting, visitor.link):
+        # Who has answered by it may still take it back.
+        given = _session_here(study, person, visitor)
+        return notice_render(
+            request, reason, study, withdraw_address=_withdraw_address(given) if given else ""
+        )
+    if in_frame and not visitor.link.is_preview:
+        return page_render(request, "own_window", study, address=request.get_full_path())
+
+    if session := _session_here(study, person, visitor):
+        return _welcome_back(request, session, visitor.link)
+    if session := _session_elsewhere(study, person, visitor):
+        return _which_device(request, session, visitor.link)
+    if reason := _shut(study, person):
+        return notice_render(request, reason, study)
+    if request.method == "POST" and not visitor.link.is_preview:
+        return _begin(request, study, visitor.with_tokens(request.POST.get("visit", "")))
+    return _landing(request, study, is_preview=visitor.link.is_preview)
+
+
+def _recruiting(study: Study) -> Recruiting:
+    """Simulated raters come by plain links, whatever panel the study was meant for."""
+    return Recruiting() if study.is_simulated else Recruiting.from_json(study.recruiting)
+
+
+def _link_refused(study: Study, recruiting: Recruiting, link: Link) -> str:
+    """The notice for a link that does not let its visitor in; empty for one that does."""
+    if link.panel == INVITATION:
+        invitation = invitation_with(study, link.panel_id)
+        if invitation is None:
+            return "invitation_unknown"
+        return "invitation_revoked" if invitation.revoked_at else ""
+    if recruiting.access == "open" or link.is_preview:
+        return ""
+    if recruiting.access == "panel":
+        return "" if link.panel_id else "panel_only"
+    return "invited_only"
+
+
+def _person_of(visitor: Visitor) -> Person | None:
+    return person_known(token=visitor.person_token, panel=visitor.link.panel, panel_id=visitor.link.panel_id)
+
+
+def _session_here(study: Study, person: Person | None, visitor: Visitor) -> Session | None:
+    device = device_known(visitor.device_token)
+    if device is None:
+        return None
+    rater = None
+    if person:
+        rater = rater_on(study, person, device)
+    elif visitor.is_unnamed:
+        rater = rater_last_on(study, device)
     return session_of(rater) if rater else None
 
 
-def _is_simulated(visitor: Visitor) -> bool:
-    person = person_known(token=visitor.person_token, panel=visitor.panel, panel_id=visitor.panel_id)
-    return person is not None and person.is_simulated
+def _session_elsewhere(study: Study, person: Person | None, visitor: Visitor) -> Session | None:
+    rater = rater_elsewhere(study, person, device_known(visitor.device_token)) if person else None
+    return session_of(rater) if rater else None
 
 
-def _welcome_back(request: HttpRequest, session: Session) -> HttpResponse:
-    if session.finished_at:
-        return _notice(request, "finished", session.study)
-    if session.study.status == Study.Status.CLOSED:
-        return _notice(request, "closed", session.study)
+def _shut(study: Study, person: Person | None) -> str:
+    """The notice for whoever cannot begin; empty for those who can."""
+    if person and has_withdrawn(study, person):
+        return "withdrawn_before"
+    if study.status != Study.Status.OPEN:
+        return study.status
+    if study.is_simulated and not (person and person.is_simulated):
+        return "simulated"
+    return ""
+
+
+def _welcome_back(request: HttpRequest, session: Session, link: Link) -> HttpResponse:
+    study = session.study
+    # Whoever came by a panel's link is the one whom the link names.
+    may_be_someone_else = not link.panel_id and study.status == Study.Status.OPEN
+    if _is_over(session):
+        return notice_render(
+            request, "finished", study, session=session, may_be_someone_else=may_be_someone_else
+        )
+    if not takes_answers(study.status, session_protocol(session)):
+        end = session_end(session) if study.status == Study.Status.CLOSED else None
+        code, address = (end["code"], end["address"]) if end else ("", "")
+        return notice_render(
+            request, study.status, study, code=code, back=address, withdraw_address=_withdraw_address(session)
+        )
     if request.method == "POST":
+        session_recruit(session, link.recruitment)
         return redirect("participant:session-detail", session.token)
-    context = {"study": session.study, "session": session, "progress": session_progress(session)}
-    return render(request, "participant/welcome_back.html", context)
+    return page_render(
+        request,
+        "welcome_back",
+        study,
+        session=session,
+        progress=session_progress(session),
+        link=link,
+        may_be_someone_else=may_be_someone_else,
+    )
 
 
-def _landing(request: HttpRequest, study: Study, *, text_changed: bool = False) -> HttpResponse:
-    protocol = Protocol.from_json(study.protocol)
-    context = {
-        "study": study,
-        "protocol": protocol,
-        "consent_html": consent_html(protocol),
-        "duration": duration(protocol.n_questions),
-        "n_questions": protocol.n_main + protocol.n_checks,
-        "text_changed": text_changed,
-    }
-    return render(request, "participant/landing.html", context)
+def _landing(
+    request: HttpRequest, study: Study, *, is_preview: bool = False, text_changed: bool = False
+) -> HttpResponse:
+    protocol, language = Protocol.from_json(study.protocol), get_language()
+    return page_render(
+        request,
+        "landing",
+        study,
+        question=text_in(protocol, "question", language),
+        consent_html=markdown_html(text_in(protocol, "consent", language)),
+        consent_version=consent_version_in(protocol, language),
+        asks_for_consent="consent" in protocol.phases,
+        duration=duration(protocol),
+        n_questions=protocol.n_main + protocol.n_checks,
+        is_preview=is_preview,
+        text_changed=text_changed,
+        visit=secrets.token_urlsafe(32),
+    )
 
 
 def _begin(request: HttpRequest, study: Study, visitor: Visitor) -> HttpResponse:
+    posted = request.POST.get("language", "")
+    if posted in Protocol.from_json(study.protocol).languages_offered:
+        activate(posted)
     try:
         # All or nothing: who cannot begin leaves no rows behind.
         with transaction.atomic():
@@ -143,9 +275,16 @@ def _begin(request: HttpRequest, study: Study, visitor: Visitor) -> HttpResponse
 
 
 def _session_begin(study: Study, visitor: Visitor, consent_version: str) -> Session:
-    person = person_for(token=visitor.person_token, panel=visitor.panel, panel_id=visitor.panel_id)
-    rater = rater_for(study, person, device_for(visitor.device_token))
-    return session_start(study, rater, consent_version=consent_version, now=timezone.now())
+    link = visitor.link
+    person = person_for(token=visitor.person_token, panel=link.panel, panel_id=link.panel_id)
+    return session_start(
+        study,
+        rater_for(study, person, device_for(visitor.device_token)),
+        consent_version=consent_version,
+        language=get_language(),
+        recruitment=link.recruitment,
+        now=timezone.now(),
+    )
 
 
 def _refused(request: HttpRequest, study: Study, refused: SessionRefused) -> HttpResponse:
@@ -153,13 +292,80 @@ def _refused(request: HttpRequest, study: Study, refused: SessionRefused) -> Htt
         return _landing(request, study, text_changed=True)
     if refused.code == "too_few_pairs":
         logger.error("no session can begin: %s", refused)
-        return _notice(request, "paused", study)
+        return notice_render(request, "paused", study)
     study.refresh_from_db()
     told = refused.code if refused.code in ("finished", "simulated") else study.status
-    return _notice(request, told, study)
+    return notice_render(request, told, study)
 
 
-def _notice(request: HttpRequest, kind: str, study: Study | None = None) -> HttpResponse:
-    heading, text = notice(kind)
-    context = {"heading": heading, "text": text, "study": study}
-    return render(request, "participant/notice.html", context, status=NOTICE_STATUS[kind])
+def _withdraw_address(session: Session) -> str:
+    return reverse("participant:session-withdraw", args=[session.token])
+
+
+def _is_over(session: Session) -> bool:
+    return bool(session.finished_at or session.screened_out_at)
+
+
+def _is_here(request: HttpRequest, session: Session) -> bool:
+    """Whether the browser is the one that the session is on."""
+    device = device_known(token_of(request, DEVICE_COOKIE))
+    return device is not None and device.pk == session.rater.device_id
+
+
+def _which_device(request: HttpRequest, session: Session, link: Link | None = None) -> HttpResponse:
+    """The person is known and the device is not: they say whether it is the same, and are asked once."""
+    rater, token = session.rater, token_of(request, DEVICE_COOKIE)
+    device = device_known(token)
+    here = rater_on(session.study, rater.person, device) if device else None
+    if own := session_of(here) if here else None:
+        return redirect("participant:session-detail", own.token)
+    if session.screened_out_at:
+        return redirect("participant:session-detail", session.token)
+    answer = request.POST.get("device")
+    if answer in ("same", "another") and link:
+        session_recruit(session, link.recruitment)
+    if answer == "same":
+        return _same_device(request, session, token)
+    if answer == "another":
+        return _another_device(request, session, token)
+    return page_render(request, "device", session.study, session=session)
+
+
+def _same_device(request: HttpRequest, session: Session, token: str) -> HttpResponse:
+    return _to_session(request, session, rater_bind(session.rater, token))
+
+
+def _another_device(request: HttpRequest, session: Session, token: str) -> HttpResponse:
+    token = token or secrets.token_urlsafe(32)
+    try:
+        # All or nothing: who cannot begin leaves no device behind.
+        with transaction.atomic():
+            new = session_start_again(session, device_for(token), timezone.now())
+    except SessionRefused as refused:
+        return _refused(request, session.study, refused)
+    return _to_session(request, new, token)
+
+
+def _to_session(request: HttpRequest, session: Session, device_token: str) -> HttpResponse:
+    response = redirect("participant:session-detail", session.token)
+    cookie_set(request, response, DEVICE_COOKIE, device_token)
+    return response
+
+
+def _cookies_forget(request: HttpRequest, response: HttpResponse) -> None:
+    """Cookies by which nobody is known any more go too."""
+    if not person_known(token=token_of(request, PERSON_COOKIE)):
+        response.delete_cookie(PERSON_COOKIE)
+    if not device_known(token_of(request, DEVICE_COOKIE)):
+        response.delete_cookie(DEVICE_COOKIE)
+
+
+def _is_in_mturk_frame(request: HttpRequest, study: Study) -> bool:
+    return _recruiting(study).panel == "mturk" and request.headers.get("Sec-Fetch-Dest") == "iframe"
+
+
+def _framed(response: HttpResponse) -> HttpResponse:
+    """MTurk shows its tasks in a frame, where browsers keep no cookies; nobody else may."""
+    response.headers["Content-Security-Policy"] = content_policy(frame_ancestors=MTURK)
+    response.xframe_options_exempt = True
+    return response

@@ -2,21 +2,13 @@
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from markdown_it import MarkdownIt
 
+from collection.design.plan import session_minutes
 from collection.design.protocol import Protocol
 
-SECONDS_A_QUESTION = 8
-MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
-
-def consent_html(protocol: Protocol) -> str:
-    """HTML of the text that people agree to; tags in it are shown, not obeyed."""
-    return str(MARKDOWN.render(protocol.consent))
-
-
-def duration(n_questions: int) -> str:
-    minutes = max(1, round(n_questions * SECONDS_A_QUESTION / 60))
+def duration(protocol: Protocol) -> str:
+    minutes = session_minutes(protocol)
     return ngettext("about {n} minute", "about {n} minutes", minutes).format(n=minutes)
 
 
@@ -47,14 +39,63 @@ def notice(kind: str) -> tuple[str, str]:
         ),
         "finished": (
             _("You have answered this study"),
-            _("Thank you. All your answers are stored; there is nothing more to do."),
+            _("Thank you. Your answers are stored; there is nothing more to do."),
         ),
-        "not_found": (
+        "declined": (
+            _("You do not take part"),
+            _("Nothing was stored. If you change your mind, open the link again."),
+        ),
+        "withdrawn": (
+            _("Your answers are deleted"),
+            _("Nothing that you gave to this study is kept. Its links no longer lead to you."),
+        ),
+        "withdrawn_before": (
+            _("You have withdrawn from this study"),
+            _("Your answers were deleted, and this link cannot be used to answer again."),
+        ),
+        "no_study": (
             _("There is no study here"),
             _("The link may be incomplete. Please open it again from where you were given it."),
+        ),
+        "no_session": (
+            _("Nothing is stored under this link"),
+            _("What belonged to it was withdrawn or deleted with its study, or the link is incomplete."),
         ),
         "bad_link": (
             _("This link is not right"),
             _("The ID in it cannot be one. Please open it again from where you were given it."),
+        ),
+        "panel_only": (
+            _("Your ID is missing from the link"),
+            _("Please open this study from the page where you found it. Your ID is then in the link."),
+        ),
+        "invited_only": (
+            _("This study is by invitation"),
+            _("Please open the link in your invitation: it is yours alone and lets you in."),
+        ),
+        "invitation_unknown": (
+            _("This invitation is not known"),
+            _("The link may be incomplete. Please copy the whole of it from your invitation."),
+        ),
+        "invitation_revoked": (
+            _("This invitation has been taken back"),
+            _("If you think that this is a mistake, please ask whoever invited you."),
+        ),
+        "no_cookies": (
+            _("Cookies are off"),
+            _(
+                "This site keeps two random numbers in cookies, to know you again when you come back, and "
+                "nothing else. Please allow cookies for this site, then open the link again."
+            ),
+        ),
+        "too_old": (
+            _("This page was open for too long"),
+            _("Nothing was changed. Please open the link again."),
+        ),
+        "too_many": (
+            _("Too many visits at once"),
+            _(
+                "Your network has asked for too many pages. Please open the link again in a minute; nothing is lost."
+            ),
         ),
     }[kind]

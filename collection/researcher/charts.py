@@ -20,6 +20,8 @@ LABEL_WIDTH = 96
 LINE_HEIGHT = 14
 NAME_WIDTH = 84
 """Room on the right for the names of curves."""
+LOGARITHMIC_FROM = 30
+"""Highest value over lowest: beyond it a linear scale hides where a curve ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +101,56 @@ def histogram(
     )
 
 
-def interval_bar(k: int, n: int, interval: tuple[float, float], *, limit: float, chance: float) -> SafeString:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dot:
+    """A value with its interval, at x."""
+
+    x: float
+    value: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Level:
+    """A line across at `at`: limit, chance or value, as a Line's kind."""
+
+    at: float
+    label: str
+    kind: str
+
+
+def dots(
+    *,
+    points: Sequence[Dot],
+    levels: Sequence[Level],
+    x_range: tuple[float, float],
+    y_ticks: Sequence[tuple[float, str]],
+    x_label: str,
+    y_label: str,
+) -> SafeString:
+    """Draw values with their intervals, from the lowest of `y_ticks` to the highest.
+
+    Labels of the levels stand on the right, none over another.
+    """
+    if not points:
+        raise ValueError("there must be a dot at least")
+    x = Scale(low=x_range[0], high=x_range[1], start=LEFT, end=WIDTH - NAME_WIDTH)
+    y = Scale(low=y_ticks[0][0], high=y_ticks[-1][0], start=HEIGHT - BOTTOM, end=TOP)
+    middle = round((x.low + x.high) / 2)
+    return _svg(
+        f"{y_label} by {x_label}",
+        [
+            *_ticks_across(x, y, y_ticks, y_label),
+            *_x_axis(x, [(value, number(value)) for value in (x.low, middle, x.high)], x_label),
+            *_levels(x, y, levels),
+            *(part for point in points for part in _dot(x, y, point)),
+        ],
+    )
+
+
+def interval_bar(
+    k: int, n: int, interval: tuple[float, float], *, limit: float, chance: float | None = None
+) -> SafeString:
     """Draw a share with its interval on a line from 0 to 1, small enough for a table's cell."""
     width, height = 96, 16
     x = Scale(low=0, high=1, start=3, end=width - 3)
@@ -107,8 +158,11 @@ def interval_bar(k: int, n: int, interval: tuple[float, float], *, limit: float,
     low, high = (round(100 * end) for end in interval)
     parts = [
         _tag("line", {"class": "axis", "x1": x(0), "x2": x(1), "y1": middle, "y2": middle}),
-        _tag("line", {"class": "chance", "x1": x(chance), "x2": x(chance), "y1": 1, "y2": height - 1}),
-        _tag("line", {"class": "limit", "x1": x(limit), "x2": x(limit), "y1": 1, "y2": height - 1}),
+        *(
+            _upright(x(at), height, kind)
+            for at, kind in ((chance, "chance"), (limit, "limit"))
+            if at is not None
+        ),
         _tag(
             "line",
             {"class": "interval", "x1": x(interval[0]), "x2": x(interval[1]), "y1": middle, "y2": middle},
@@ -119,25 +173,81 @@ def interval_bar(k: int, n: int, interval: tuple[float, float], *, limit: float,
     return _wrap(label, width, height, "interval-bar", parts)
 
 
-def curve(
-    *, series: Sequence[tuple[str, Sequence[tuple[float, float]]]], x_label: str, y_label: str
+def value_bar(
+    value: float, interval: tuple[float, float] | None, *, low: float, high: float, unit: str
 ) -> SafeString:
-    """Draw one line for each named series of (x, y), with the name beside its end."""
+    """Draw a value with its interval on a line from `low` to `high`, with a mark at 0; small enough for a table's cell."""
+    width, height = 160, 16
+    x = Scale(low=low, high=high, start=4, end=width - 4)
+    middle = height / 2
+    parts = [_tag("line", {"class": "axis", "x1": x(low), "x2": x(high), "y1": middle, "y2": middle})]
+    if low <= 0 <= high:
+        parts.append(_upright(x(0), height, "chance"))
+    label = f"{value:+.2f} {unit}"
+    if interval:
+        label += f", 95 % interval {interval[0]:+.2f} to {interval[1]:+.2f}"
+        ends = {"x1": x(interval[0]), "x2": x(interval[1])}
+        parts.append(_tag("line", {"class": "interval", **ends, "y1": middle, "y2": middle}))
+    parts.append(_tag("circle", {"class": "value", "cx": x(value), "cy": middle, "r": 3}))
+    return _wrap(label, width, height, "interval-bar value-bar", parts)
+
+
+def curve(
+    *,
+    series: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    x_label: str,
+    y_label: str,
+    lines: Sequence[Line] = (),
+) -> SafeString:
+    """Draw one line for each named series of (x, y), with the name beside its end, and the upright `lines`.
+
+    The scale is fitted to the values, logarithmic where they are far apart; the axis says so.
+    """
     points = [point for _, line in series for point in line]
     if not points:
         raise ValueError("a curve needs at least one point")
     xs, ys = [p[0] for p in points], [p[1] for p in points]
-    x = Scale(low=min(xs), high=max(max(xs), min(xs) + 1), start=LEFT, end=WIDTH - NAME_WIDTH)
-    y = Scale(low=min(0.0, *ys), high=nice_ceiling(max(ys)), start=HEIGHT - BOTTOM, end=TOP)
+    end = WIDTH - (NAME_WIDTH if any(name for name, _ in series) else RIGHT)
+    x = Scale(low=min(xs), high=max(max(xs), min(xs) + 1), start=LEFT, end=end)
+    logarithmic = min(ys) > 0 and max(ys) / min(ys) > LOGARITHMIC_FROM
+    ticks = decade_ticks(min(ys), max(ys)) if logarithmic else round_ticks(min(ys), max(ys))
+    y = Scale(
+        low=ticks[0],
+        high=ticks[-1],
+        start=HEIGHT - BOTTOM,
+        end=TOP,
+        transform=math.log if logarithmic else float,
+    )
+    y_label += ", logarithmic" if logarithmic else ""
     return _svg(
         f"{y_label} by {x_label}",
         [
-            *_grid(x, y, [y.low, (y.low + y.high) / 2, y.high], y_label),
+            *_grid(x, y, ticks, y_label),
             *_x_axis(x, [(v, number(v)) for v in (x.low, (x.low + x.high) / 2, x.high)], x_label),
+            *_lines(x, lines),
             *(_path(x, y, i, line) for i, (_, line) in enumerate(series)),
             *_names_at_the_end(x, y, series),
         ],
     )
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Three to six round numbers, evenly apart, the first at most `low` and the last at least `high`."""
+    room = high - low or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(room / 4) + 1e-9)
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= room / 4 * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(k * step, 12) for k in range(first, max(last, first + 1) + 1)]
+
+
+def decade_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten around positive numbers; also twice and five times them where those are few."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    few = last - first <= 3
+    ticks = [m * 10.0**k for k in range(first, last + 1) for m in ((1, 2, 5) if few else (1,))]
+    start = max(i for i, tick in enumerate(ticks) if tick <= low * (1 + 1e-9))
+    end = min(i for i, tick in enumerate(ticks) if tick >= high * (1 - 1e-9))
+    return ticks[start : end + 1]
 
 
 def nice_ceiling(value: float) -> float:
@@ -158,6 +268,10 @@ def number(value: float) -> str:
     if abs(value) >= 10_000:
         return f"{value / 1000:.4g}k"
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _upright(at: float, height: float, kind: str) -> str:
+    return _tag("line", {"class": kind, "x1": at, "x2": at, "y1": 1, "y2": height - 1})
 
 
 def _bars(x: Scale, y: Scale, edges: Sequence[float], counts: Sequence[int]) -> Iterable[str]:
@@ -187,10 +301,30 @@ def _y_axis(x: Scale, y: Scale, label: str) -> Iterable[str]:
 
 
 def _grid(x: Scale, y: Scale, ticks: Sequence[float], label: str) -> Iterable[str]:
-    for tick in ticks:
+    return _ticks_across(x, y, [(tick, number(tick)) for tick in ticks], label)
+
+
+def _ticks_across(x: Scale, y: Scale, ticks: Sequence[tuple[float, str]], label: str) -> Iterable[str]:
+    for tick, text in ticks:
         yield _tag("line", {"class": "grid", "x1": x.start, "x2": x.end, "y1": y(tick), "y2": y(tick)})
-        yield _text(number(tick), LEFT - 6, y(tick) + 4, "end")
+        yield _text(text, LEFT - 6, y(tick) + 4, "end")
     yield _text(label, 0, 12, "start")
+
+
+def _levels(x: Scale, y: Scale, levels: Sequence[Level]) -> Iterable[str]:
+    """From the bottom upwards."""
+    place = float(HEIGHT)
+    for level in sorted(levels, key=lambda level: level.at):
+        at = y(level.at)
+        place = min(at + 4, place - LINE_HEIGHT)
+        yield _tag("line", {"class": level.kind, "x1": x.start, "x2": x.end, "y1": at, "y2": at})
+        yield _text(level.label, x.end + 6, place, "start", level.kind)
+
+
+def _dot(x: Scale, y: Scale, point: Dot) -> Iterable[str]:
+    at, low, high = x(point.x), y(point.interval[0]), y(point.interval[1])
+    yield _tag("line", {"class": "interval", "x1": at, "x2": at, "y1": low, "y2": high})
+    yield _tag("circle", {"class": "dot", "cx": at, "cy": y(point.value), "r": 4})
 
 
 def _x_axis(x: Scale, ticks: Sequence[tuple[float, str]], label: str) -> Iterable[str]:

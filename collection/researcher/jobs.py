@@ -29,6 +29,11 @@ def job_progress(job: Job, parts: Mapping[str, str] | None = None) -> JsonRespon
 def job_cancel(request: HttpRequest, job: Job, what: str) -> None:
     """Cancel, and say what came of it."""
     job.cancel()
+    job_cancel_tell(request, job, what)
+
+
+def job_cancel_tell(request: HttpRequest, job: Job, what: str) -> None:
+    """Say what came of a cancelling."""
     if job.state == Job.State.CANCELLED:
         messages.success(request, f"The {what} is cancelled.")
     elif job.is_over:

@@ -4,10 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from collection.design.drift import Drift, Part
 from collection.design.intervals import median_interval, proportion_interval
-from collection.design.protocol import Protocol, RuleSet
-from collection.researcher.charts import Chart, Line, histogram
-from collection.researcher.words import percent, percents, seconds
+from collection.design.protocol import RuleSet
+from collection.design.rules import side_chance
+from collection.design.wording import percent, percents
+from collection.researcher.charts import Chart, Dot, Level, Line, dots, histogram
+from collection.researcher.words import seconds
 from collection.selectors.research import TIME_STEP_MS, StudyFigures
 
 TIME_TICKS = ((100, "0.1"), (200, "0.2"), (500, "0.5"), (1000, "1"), (2000, "2"), (5000, "5"), (10_000, "10"))
@@ -16,21 +19,25 @@ FIRST_EDGE_MS, LAST_EDGE_MS = 100, 60_000
 EDGE_RATIO = 1.25
 SIDE_BINS = 20
 MAX_BARS = 60
+BIAS_ALPHA = 0.01
+"""Of each rater's test of sides: 52 of 80 on one side."""
 
 
-def study_charts(figures: StudyFigures, protocol: Protocol) -> list[Chart]:
+def study_charts(figures: StudyFigures, rules: RuleSet) -> list[Chart]:
     """Those that there are figures for."""
     charts = [
-        response_time_chart(figures.response_times, figures.n_fast, figures.response_medians, protocol.rules),
-        consistency_chart(figures.checks, protocol.rules),
-        side_chart(figures.left_shares, protocol.rules),
-        coverage_chart(figures.exposures),
+        response_time_chart(figures.response_times, figures.n_fast, figures.response_medians, rules),
+        time_drift_chart(figures.time_drift),
+        consistency_chart(figures.checks, rules),
+        consistency_drift_chart(figures.consistency_drift, rules),
+        side_chart(figures.left_shares, rules),
+        coverage_chart(figures.coverage.exposures),
     ]
     return [chart for chart in charts if chart is not None]
 
 
 def response_time_chart(
-    times: Counter[int], n_fast: int, medians: Sequence[int], rules: RuleSet
+    times: Counter[int], n_fast: int, medians: Sequence[float], rules: RuleSet
 ) -> Chart | None:
     """`times` are counted in steps of TIME_STEP_MS; the bins' edges are multiples of it."""
     n = times.total()
@@ -114,10 +121,12 @@ def side_chart(left_shares: Sequence[tuple[int, int]], rules: RuleSet) -> Chart 
     left, n = sum(left for left, _ in left_shares), sum(n for _, n in left_shares)
     interval = proportion_interval(left, n)
     limit = rules.max_one_side_share
+    biased = sum(side_chance(left_of, n_of) < BIAS_ALPHA for left_of, n_of in left_shares)
     return Chart(
         title="Side balance",
         note=f"n = {len(left_shares)} raters, {n} judgments; {percent(left / n, 1)} chose the left side "
-        f"(95 % interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f} %, judgments taken one by one)",
+        f"(95 % interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f} %, judgments taken one by one, ties left out); {biased} rater{'s' * (biased != 1)} lean{'s' * (biased == 1)} to a side with "
+        f"p < {BIAS_ALPHA}, by chance alone at most {BIAS_ALPHA * len(left_shares):.1f} would",
         svg=histogram(
             edges=edges,
             counts=counts,
@@ -135,6 +144,65 @@ def side_chart(left_shares: Sequence[tuple[int, int]], rules: RuleSet) -> Chart 
             (percent(low), percent(high), str(count))
             for low, high, count in zip(edges, edges[1:], counts, strict=False)
             if count
+        ),
+    )
+
+
+def time_drift_chart(drift: Drift | None) -> Chart | None:
+    """Response times over the session, each rater against himself."""
+    if drift is None:
+        return None
+    low = min(0.5, *(part.interval[0] for part in drift.parts))
+    high = max(1.5, *(part.interval[1] for part in drift.parts))
+    ticks = (math.floor(low * 4) / 4, 1.0, math.ceil(high * 4) / 4)
+    return Chart(
+        title="Response times over the session",
+        note=f"n = {drift.n_raters} raters who answered in all parts; from the first part to the last times change "
+        f"by a factor of {drift.change:.2f} (95 % interval {drift.interval[0]:.2f} to {drift.interval[1]:.2f}); bars: "
+        "95 % over raters",
+        svg=dots(
+            points=_points(drift),
+            levels=[Level(at=1, label="own mean", kind="chance")],
+            x_range=_range(drift),
+            y_ticks=[(tick, f"{tick:g}×") for tick in ticks],
+            x_label="question of the session",
+            y_label="response time, of the rater's own mean",
+        ),
+        columns=("Questions", "Of the own mean", "95 % interval"),
+        rows=tuple(
+            (_questions(part), f"{part.value:.2f}", f"{part.interval[0]:.2f} to {part.interval[1]:.2f}")
+            for part in drift.parts
+        ),
+    )
+
+
+def consistency_drift_chart(drift: Drift | None, rules: RuleSet) -> Chart | None:
+    """Agreement with the first answer over the session."""
+    if drift is None:
+        return None
+    points = (100 * drift.change, 100 * drift.interval[0], 100 * drift.interval[1])
+    change, low, high = (f"{value:+.0f}".replace("-", "−") for value in points)
+    return Chart(
+        title="Consistency over the session",
+        note=f"n = {sum(part.n for part in drift.parts)} checks; within {drift.n_raters} raters it changes by {change} "
+        f"percentage points from the first half of the checks to the second (95 % interval {low} to {high}); "
+        "bars: 95 %, checks taken one by one",
+        svg=dots(
+            points=_points(drift),
+            levels=[
+                Level(at=0.5, label="chance 50 %", kind="chance"),
+                Level(
+                    at=rules.min_consistency, label=f"limit {percent(rules.min_consistency)}", kind="limit"
+                ),
+            ],
+            x_range=_range(drift),
+            y_ticks=[(0, "0"), (0.5, "50"), (1, "100")],
+            x_label="question of the session",
+            y_label="checks that agree, %",
+        ),
+        columns=("Questions", "Agree", "95 % interval"),
+        rows=tuple(
+            (_questions(part), f"{part.k} of {part.n}", percents(part.interval)) for part in drift.parts
         ),
     )
 
@@ -165,6 +233,22 @@ def coverage_chart(exposures: Counter[int]) -> Chart | None:
     )
 
 
+def _points(drift: Drift) -> list[Dot]:
+    return [
+        Dot(x=(part.first + part.last) / 2 + 1, value=part.value, interval=part.interval)
+        for part in drift.parts
+    ]
+
+
+def _range(drift: Drift) -> tuple[int, int]:
+    """Questions are counted from 1 on the page."""
+    return drift.parts[0].first + 1, drift.parts[-1].last + 1
+
+
+def _questions(part: Part) -> str:
+    return f"{part.first + 1} to {part.last + 1}"
+
+
 def time_edges(floor_ms: int) -> list[float]:
     """From 0.1 to 60 s by about EDGE_RATIO, multiples of TIME_STEP_MS, the floor among them where it is one."""
     anchor = max(floor_ms, FIRST_EDGE_MS)
@@ -184,7 +268,7 @@ def _binned(times: Counter[int], edges: Sequence[float]) -> list[int]:
     return counts
 
 
-def _median_of_medians(medians: Sequence[int]) -> Line | None:
+def _median_of_medians(medians: Sequence[float]) -> Line | None:
     interval = median_interval(medians)
     if interval is None:
         return None

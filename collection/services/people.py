@@ -1,9 +1,10 @@
 """Who answers. A person is known by a panel's ID or a cookie's random token, a device by a cookie."""
 
+import secrets
 from typing import Any
 
 from collection.models import Device, Person, Rater, Study
-from collection.selectors.people import token_sha256
+from collection.selectors.people import device_known, token_sha256
 
 
 def person_for(*, token: str = "", panel: str = "", panel_id: str = "", is_simulated: bool = False) -> Person:
@@ -31,6 +32,20 @@ def device_for(token: str) -> Device:
     return device
 
 
+def device_replace(device: Device) -> tuple[Device, str]:
+    """The same browser on another screen: a device of its own, and the token that its cookie is set to."""
+    token = secrets.token_urlsafe(32)
+    return Device.objects.create(cookie_sha256=token_sha256(token), replaces=device), token
+
+
+def device_token_renew(device: Device) -> str:
+    """A new token for the cookie of a browser that has lost its own: only hashes are kept."""
+    token = secrets.token_urlsafe(32)
+    device.cookie_sha256 = token_sha256(token)
+    device.save(update_fields=["cookie_sha256"])
+    return token
+
+
 def rater_for(
     study: Study,
     person: Person,
@@ -47,6 +62,18 @@ def rater_for(
         defaults["public_id"] = public_id
     rater, _ = Rater.objects.get_or_create(study=study, person=person, device=device, defaults=defaults)
     return rater
+
+
+def rater_bind(rater: Rater, token: str) -> str:
+    """The rater's device is the browser with this token after all; its cookies were cleared, or somebody
+    else came by it meanwhile. Returns the token that its cookie is set to.
+    """
+    device = device_known(token)
+    if device is None:
+        return device_token_renew(rater.device)
+    rater.device = device
+    rater.save(update_fields=["device"])
+    return token
 
 
 def rater_mark_simulated(rater: Rater, simulation: dict[str, Any]) -> None:

@@ -1,32 +1,19 @@
 """Verdicts: computed from raw answers, kept under the name of their rule set, computable again."""
 
-import itertools
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from itertools import islice
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from collection.design.protocol import Protocol, RuleSet
-from collection.design.rules import RaterAnswer, RaterJudgment, judge_rater
-from collection.models import Question, Rater, Session, Study, Verdict
-
-RATERS_AT_A_TIME = 500
-"""Bounds the memory and the number of queries: three for each so many raters."""
-
-
-class AnswerRow(NamedTuple):
-    rater: int
-    kind: str
-    side: str
-    response_ms: int | None
-    left: int
-    right: int
-    first_side: str | None
-    """Of a check: the side chosen when the pair was shown first; empty where that has no answer."""
-    first_left: int | None
-    first_right: int | None
+from collection.design.protocol import SCREENINGS, RuleSet
+from collection.design.rules import RaterJudgment
+from collection.models import PhaseRecord, Question, Rater, RuleVersion, Study, Verdict
+from collection.selectors.measures import RATERS_AT_A_TIME, raters_records
+from collection.selectors.rules import rules_in_force
+from collection.services.audit import audit_record
+from collection.services.studies import StudyError
 
 
 def verdicts_compute(
@@ -40,45 +27,66 @@ def verdicts_compute(
     Args:
         study: whose raters to judge.
         rater: this one only.
-        rules: other rules than those of the study's protocol, to compare.
+        rules: other rules than those in force.
         only_stale: leave the verdicts that have seen all of their rater's answers as they are.
     """
-    rules = rules or Protocol.from_json(study.protocol).rules
-    raters = Rater.objects.filter(study=study, person__withdrawn_at=None).order_by("pk")
+    rules = rules or rules_in_force(study)
+    raters = Rater.objects.filter(study=study, withdrawn_at=None).order_by("pk")
     if rater:
         raters = raters.filter(pk=rater.pk)
     if only_stale:
         raters = _stale(raters, rules)
-    finished = Session.objects.filter(rater=OuterRef("pk"), finished_at__isnull=False)
-    waiting = list(raters.annotate(finished=Exists(finished)).values_list("pk", "finished"))
-    for start in range(0, len(waiting), RATERS_AT_A_TIME):
-        _judge(dict(waiting[start : start + RATERS_AT_A_TIME]), rules)
-    return len(waiting)
+    records = raters_records(raters, simulated=study.is_simulated)
+    verdicts = (_verdict(record.rater, rules, record.judged_by(rules)) for record in records)
+    n_judged = 0
+    while batch := list(islice(verdicts, RATERS_AT_A_TIME)):
+        _store(batch)
+        n_judged += len(batch)
+    return n_judged
+
+
+@transaction.atomic
+def rules_use(study: Study, rules: RuleSet) -> RuleVersion:
+    """Put a rule set in force and judge everybody by it. The verdicts of others stay under their names.
+
+    The protocol stays as it is, and so does what the sessions were planned by. Raises StudyError
+    when these rules are in force already.
+    """
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # two researchers, one after the other
+    if rules.name == rules_in_force(study).name:
+        raise StudyError(f"{study.slug} follows these rules already; change a threshold first")
+    version = RuleVersion.objects.create(study=study, name=rules.name, rules=rules.to_json())
+    audit_record("rules.use", study, what=rules.name)
+    verdicts_compute(study, rules=rules)
+    return version
 
 
 def _stale(raters: QuerySet[Rater], rules: RuleSet) -> QuerySet[Rater]:
-    """Raters without a verdict of these rules, or with answers that it has not seen."""
+    """Raters without a verdict of these rules, or with answers or screenings that it has not seen."""
     answered = Q(sessions__questions__answered_at__isnull=False)
     practice = Q(sessions__questions__kind=Question.Kind.PRACTICE)
     verdict = Verdict.objects.filter(rater=OuterRef("pk"), rule_set=rules.name)
+    screened = PhaseRecord.objects.filter(phase__in=SCREENINGS, session__rater=OuterRef("pk"))
     return raters.annotate(
         n_now=Count("sessions__questions", filter=answered & ~practice),
         n_seen=Coalesce(Subquery(verdict.values("n_answers")), -1),
-    ).exclude(n_seen=F("n_now"))
+        judged_at=Subquery(verdict.values("computed_at")),
+        screened_at=Subquery(screened.order_by("-recorded_at").values("recorded_at")[:1]),
+    ).exclude(Q(n_seen=F("n_now")) & (Q(screened_at=None) | Q(screened_at__lte=F("judged_at"))))
 
 
-def _judge(finished: dict[int, bool], rules: RuleSet) -> None:
-    """Judge these raters (key → whether a session is finished) and store their verdicts."""
-    answers = {
-        rater: [_answer(row) for row in rows]
-        for rater, rows in itertools.groupby(_answer_rows(finished), key=lambda row: row.rater)
-    }
-    verdicts = [
-        _verdict(rater, rules, judge_rater(answers.get(rater, []), rules, finished=is_finished))
-        for rater, is_finished in finished.items()
-    ]
+@transaction.atomic
+def _store(verdicts: list[Verdict]) -> None:
+    """But for raters who have withdrawn since they were read; who withdraws now waits, and deletes these too."""
+    keys = [verdict.rater_id for verdict in verdicts]
+    here = set(
+        Rater.objects.select_for_update(no_key=True)
+        .filter(pk__in=keys, withdrawn_at=None)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
     Verdict.objects.bulk_create(
-        verdicts,
+        [verdict for verdict in verdicts if verdict.rater_id in here],
         update_conflicts=True,
         unique_fields=["rater", "rule_set"],
         update_fields=[
@@ -86,33 +94,6 @@ def _judge(finished: dict[int, bool], rules: RuleSet) -> None:
             "checks_answered", "median_response_ms", "computed_at",
         ],
     )  # fmt: skip
-
-
-def _answer_rows(raters: Iterable[int]) -> Iterator[AnswerRow]:
-    questions = (
-        Question.objects.filter(session__rater__in=list(raters), answered_at__isnull=False)
-        .exclude(kind=Question.Kind.PRACTICE)
-        .order_by("session__rater_id", "session_id", "index")
-    )
-    rows = questions.values_list(
-        "session__rater_id", "kind", "chosen_side", "response_ms", "left_id", "right_id",
-        "repeats__chosen_side", "repeats__left_id", "repeats__right_id",
-    )  # fmt: skip
-    return (AnswerRow(*row) for row in rows.iterator(chunk_size=10_000))
-
-
-def _answer(row: AnswerRow) -> RaterAnswer:
-    is_check = row.kind == Question.Kind.CHECK
-    agrees = None
-    if is_check and row.first_side:
-        first = row.first_left if row.first_side == "left" else row.first_right
-        agrees = first == (row.left if row.side == "left" else row.right)
-    return RaterAnswer(
-        side="left" if row.side == "left" else "right",
-        response_ms=row.response_ms,
-        is_check=is_check,
-        agrees=agrees,
-    )
 
 
 def _verdict(rater: int, rules: RuleSet, found: RaterJudgment) -> Verdict:

@@ -4,6 +4,8 @@ from pathlib import PurePath
 
 from django import template
 
+from collection.models import Export
+from collection.selectors.marks import NO_MARK, Mark, export_mark, folder_mark
 from variants.jobs import Job
 
 register = template.Library()
@@ -13,6 +15,12 @@ register = template.Library()
 def thousands(number: int) -> str:
     """12345 as `12,345`."""
     return f"{number:,}"
+
+
+@register.filter
+def percent1(part: float) -> str:
+    """0.8431 as `84.3 %`."""
+    return f"{100 * part:.1f}\u00a0%"
 
 
 @register.filter
@@ -38,3 +46,16 @@ def duration(job: Job) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min {seconds % 60} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+@register.inclusion_tag("researcher/_mark.html")
+def dataset_mark(export: Export, marks: dict[int, Mark] | None = None) -> dict[str, object]:
+    """What keeps a dataset from being used as it is; a list of them has looked up its `marks` at once."""
+    mark = export_mark(export) if marks is None else marks.get(export.pk, NO_MARK)
+    return {"mark": mark, "of": "dataset", "is_short": marks is not None}
+
+
+@register.inclusion_tag("researcher/_mark.html")
+def folder_mark_of(folder: str, of: str) -> dict[str, object]:
+    """The same for a run or a report, which stand `of` a dataset's folder."""
+    return {"mark": folder_mark(folder), "of": of}

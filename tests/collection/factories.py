@@ -14,6 +14,7 @@ from collection.models import Study, StudyPair, StudyScene
 from collection.services.answers import answer_record
 from collection.services.people import device_for, person_for, rater_for
 from collection.services.sessions import session_start
+from collection.services.texts import consent_version_in
 from variants.models import Pair, Rendition, Scene
 
 numbers = itertools.count(1)
@@ -29,8 +30,12 @@ def make_study(
     is_simulated=False,
     **protocol,
 ):
-    """An open study with `per_scene` pairs of each of `n_scenes` scenes; `files` writes their images."""
+    """An open study with `per_scene` pairs of each of `n_scenes` scenes; `files` writes their images.
+
+    Without screenings and with one try at the practice, unless the protocol's fields say otherwise.
+    """
     number = next(numbers)
+    protocol = {"phases": ("consent", "display", "practice", "main"), "practice_tries": 1} | protocol
     study = Study.objects.create(
         slug=f"study-{number}",
         name=f"Study {number}",
@@ -95,11 +100,13 @@ def make_rater(study, name="alice", device="laptop"):
     )
 
 
-def make_session(study, name="alice", device="laptop", seed=1, now=None):
+def make_session(study, name="alice", device="laptop", seed=1, now=None, language="en", recruitment=None):
     return session_start(
         study,
         make_rater(study, name, device),
-        consent_version=Protocol.from_json(study.protocol).consent_version,
+        consent_version=consent_version_in(Protocol.from_json(study.protocol), language),
+        language=language,
+        recruitment=recruitment,
         now=now or timezone.now(),
         seed=seed,
     )
@@ -107,5 +114,5 @@ def make_session(study, name="alice", device="laptop", seed=1, now=None):
 
 def answer_all(session, side="left", response_ms=900):
     for question in session.questions.filter(answered_at=None):
-        answer_record(session, question.token, side, response_ms, {}, timezone.now())
+        answer_record(session.token, question.token, side, response_ms, {}, timezone.now())
     session.refresh_from_db()

@@ -8,7 +8,8 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from collection.design.protocol import Protocol
-from collection.models import Export, Study, StudyPair, Verdict
+from collection.design.recruiting import Recruiting
+from collection.models import Export, Invitation, Study, StudyPair, Verdict
 from tests.factories import (
     make_export,
     make_rater,
@@ -20,6 +21,7 @@ from tests.factories import (
 )
 from variants.jobs import STALE_AFTER, Job
 from variants.models import Rendition
+from variants.pairing import compared_groups
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +44,9 @@ def test_every_page_sends_nobody_to_sign_in(client):
         assert isinstance(pattern, URLPattern)
         if pattern.name == "home":
             continue
-        arguments = dict.fromkeys(pattern.pattern.converters, "study-x")
+        arguments = {
+            name: 1 if name in ("pk", "number") else "study-x" for name in pattern.pattern.converters
+        }
         address = reverse(f"researcher:{pattern.name}", kwargs=arguments)
         for method in (client.get, client.post):
             assert method(address).headers.get("Location") == f"{reverse('login')}?next={address}", address
@@ -54,7 +58,7 @@ def test_the_entrance_leads_to_the_studies(alice):
 
 def test_signing_in_and_out_again(client):
     make_researcher("bob", password="a long pass phrase")
-    signed_in = client.post(reverse("login"), {"username": "bob", "password": "a long pass phrase"})
+    signed_in = client.post(reverse("login"), {"login": "bob", "password": "a long pass phrase"})
     assert signed_in.headers["Location"] == reverse("researcher:study-list")
     assert client.get(reverse("researcher:study-list")).status_code == 200
     client.post(reverse("logout"))
@@ -63,8 +67,8 @@ def test_signing_in_and_out_again(client):
 
 def test_a_wrong_password_is_said_so(client):
     make_researcher("bob")
-    page = client.post(reverse("login"), {"username": "bob", "password": "wrong"})
-    assert "correct username and password" in page.content.decode()
+    page = client.post(reverse("login"), {"login": "bob", "password": "wrong"})
+    assert "The name or the password is wrong" in page.content.decode()
 
 
 def test_an_empty_site_says_how_to_begin(alice):
@@ -95,10 +99,13 @@ def test_the_overview_shows_the_key_figures(alice):
     StudyPair.objects.filter(pk=StudyPair.objects.all()[0].pk).update(exposures=3)
     page = alice.get(study.get_absolute_url())
     figures = page.context["figures"]
-    assert (figures.n_raters, figures.n_finished, figures.n_main, figures.n_checks) == (2, 2, 4, 2)
+    assert (figures.n_raters, figures.sessions["finished"]) == (2, 2)
+    assert (figures.n_main, figures.n_checks, figures.n_ties) == (4, 2, 0)
     assert (figures.n_judged, figures.n_valid, figures.n_fast) == (2, 1, 2)
-    assert (figures.n_pairs, figures.n_pairs_shown) == (12, 1)
-    assert (figures.exposures_low, figures.exposures_high) == (0, 3)
+    coverage = figures.coverage
+    assert (coverage.n_pairs, coverage.n_shown, coverage.n_planned) == (12, 1, 3)
+    assert (coverage.low, coverage.high) == (0, 3)
+    assert (coverage.n_scenes, coverage.scene_low, coverage.scene_high) == (2, 0, 3)
     assert figures.checks == {(1, 1): 1, (0, 1): 1}
     assert figures.left_shares == [(1, 2), (2, 2)]
     assert figures.response_times == {900: 1, 1500: 1, 100: 2}
@@ -109,9 +116,56 @@ def test_the_overview_shows_the_key_figures(alice):
     assert f"/s/{study.slug}/" in text
 
 
+def test_sessions_that_ended_otherwise_are_counted_apart(alice):
+    study = make_study(status=Study.Status.OPEN)
+    now = timezone.now()
+    ends = [{}, {}, {"screened_out_at": now, "places_returned_at": now}, {"places_returned_at": now}]
+    for fields in ends:
+        session = make_session(make_rater(study), finished=False)
+        type(session).objects.filter(pk=session.pk).update(**fields)
+    make_session(make_rater(study), CHECKED)
+    gone = make_rater(study)
+    gone.withdrawn_at = now
+    gone.save()
+    page = alice.get(study.get_absolute_url())
+    assert page.context["figures"].sessions == {
+        "finished": 1,
+        "screened_out": 1,
+        "abandoned": 1,
+        "under_way": 2,
+    }
+    text = page.content.decode()
+    assert "1 screened out, 1 abandoned, 2 under way" in text
+    assert "1 more withdrew" in text
+    rows = alice.get(reverse("researcher:study-people", args=[study.slug])).context["rows"]
+    assert [row.session_state for row in rows] == [
+        "withdrawn", "finished", "abandoned", "screened out", "under way", "under way",
+    ]  # fmt: skip
+    listed = _row(alice.get(reverse("researcher:study-list")), study.name)
+    assert re.findall(r'class="number">(\d+)<', listed) == ["5", "1", "2", "2"]
+
+
+def test_ties_are_counted_and_belong_to_no_side(alice):
+    """The check of a tie, and a check that is one, agree and disagree with nothing."""
+    study = make_study(status=Study.Status.OPEN)
+    tied = make_rater(study)
+    make_session(tied, [("main", "tie", 900), ("main", "left", 900), ("check", "right", 900)])
+    make_session(make_rater(study), [("main", "left", 900), ("check", "tie", 900)])
+    make_session(make_rater(study), [("main", "tie", 900)])
+    page = alice.get(study.get_absolute_url())
+    figures = page.context["figures"]
+    assert (figures.n_main, figures.n_ties, figures.n_checks) == (4, 2, 0)
+    assert figures.left_shares == [(1, 1), (1, 1)]
+    assert "; 2 ties" in page.content.decode()
+    rows = alice.get(reverse("researcher:study-people", args=[study.slug])).context["rows"]
+    assert [(row.measures.n_main, row.left_share) for row in rows] == [(1, "–"), (1, "100 %"), (2, "100 %")]
+    assert [row.measures.checked for row in rows] == [0, 0, 0]
+
+
 def test_a_study_that_nobody_answered_says_the_next_step(alice):
-    assert "generate_variants" in alice.get(make_study(n_scenes=0).get_absolute_url()).content.decode()
-    assert "Ready to open" in alice.get(make_study().get_absolute_url()).content.decode()
+    assert "None yet: upload some" in alice.get(make_study(n_scenes=0).get_absolute_url()).content.decode()
+    ready = alice.get(make_study(protocol=SHORT).get_absolute_url())
+    assert [step.name for step in ready.context["steps"] if not step.is_done] == ["Renditions"]
     opened = make_study(status=Study.Status.OPEN)
     assert "Nobody has answered yet" in alice.get(opened.get_absolute_url()).content.decode()
 
@@ -168,13 +222,34 @@ def test_a_rater_stands_with_figures_verdict_and_reasons(alice):
     make_verdict(rater, may_be_used=False, should_be_paid=True, reasons=["one_sided"])
     page = alice.get(reverse("researcher:study-people", args=[study.slug]))
     (line,) = page.context["rows"]
-    assert (line.figures.n_main, line.figures.n_agreed, line.figures.n_checks) == (2, 1, 1)
+    assert (line.measures.n_main, line.measures.agreed, line.measures.checked) == (2, 1, 1)
     assert line.median_response == "1.20 s"
     assert line.left_share == "50 %"
     assert line.interval == "3 to 100 %"
     text = page.content.decode()
     assert "left out:</span> one-sided answers" in text
     assert "simulated" in text
+
+
+def test_the_last_outcome_of_each_screening_stands_with_a_rater(alice):
+    study = make_study()
+    session = make_session(make_rater(study), CHECKED)
+    for phase, attempt, outcome in [
+        ("practice", 1, "failed"), ("practice", 2, "passed"), ("levels", 1, "failed"), ("display", 1, "passed"),
+    ]:  # fmt: skip
+        session.phases.create(phase=phase, attempt=attempt, outcome=outcome)
+    page = alice.get(reverse("researcher:study-people", args=[study.slug]))
+    (line,) = page.context["rows"]
+    assert line.screenings == [("levels", "failed"), ("practice", "passed")]
+    assert 'title="levels failed"' in page.content.decode()
+
+
+def test_without_screenings_there_is_no_column_for_them(alice):
+    study = make_study(protocol=Protocol(phases=("consent", "main")))
+    make_rater(study)
+    assert (
+        "Screening" not in alice.get(reverse("researcher:study-people", args=[study.slug])).content.decode()
+    )
 
 
 def test_verdicts_of_another_rule_set_are_not_shown(alice):
@@ -210,7 +285,14 @@ def test_pages_take_the_same_few_queries_however_many_raters(alice, django_asser
         make_session(rater, CHECKED)
         make_verdict(rater)
         make_export(study)
-    for name, most in [("detail", 12), ("people", 9), ("scenes", 8), ("protocol", 5), ("datasets", 6)]:
+    for name, most in [
+        ("detail", 17),
+        ("live", 16),
+        ("people", 15),
+        ("scenes", 8),
+        ("protocol", 7),
+        ("datasets", 10),
+    ]:
         with django_assert_max_num_queries(most):
             assert alice.get(reverse(f"researcher:study-{name}", args=[study.slug])).status_code == 200
     with django_assert_max_num_queries(8):
@@ -237,6 +319,26 @@ def test_throwing_a_rendition_out_takes_its_pairs_along(alice):
     assert "Thrown out, and with it 3 pairs." in page.content.decode()
 
 
+def test_a_scene_counts_what_is_in_use_and_says_what_is_apart(alice):
+    study = make_study(n_scenes=1)
+    address = reverse("researcher:study-scenes", args=[study.slug])
+    last, *_ = pks = list(Rendition.objects.order_by("-pk").values_list("pk", flat=True))
+    Rendition.objects.filter(pk=last).update(state=Rendition.State.REJECTED)
+    StudyPair.objects.filter(pair__image_b=last).delete()
+    page = alice.get(address).content.decode()
+    assert "3 renditions, 1 thrown out · 3 pairs ·" in page
+    assert "never compared" not in page
+    Rendition.objects.filter(pk=last).update(state=Rendition.State.RENDERED)
+    StudyPair.objects.exclude(pair__image_a=pks[3]).delete()
+    StudyPair.objects.exclude(pair__image_b=pks[2]).delete()
+    assert "4 renditions · 1 pair, 2 in no pair ·" in alice.get(address).content.decode()
+    apart = study.scenes.get().pairs.get(image_a=pks[1], image_b=pks[0])
+    StudyPair.objects.create(study=study, pair=apart)
+    page = alice.get(address).content.decode()
+    assert "The scene falls into 2 groups that are never compared." in page
+    assert "Make missing pairs" in page
+
+
 def test_taking_it_back_brings_the_same_pairs_again(alice):
     study = make_study(n_scenes=1)
     before = set(study.pairs.all())
@@ -247,6 +349,17 @@ def test_taking_it_back_brings_the_same_pairs_again(alice):
     for rendition in (first, second):
         alice.post(reverse("researcher:rendition-restore", args=[study.slug, rendition.public_id]))
     assert set(study.pairs.all()) == before
+
+
+def test_taking_it_back_joins_what_it_held_together_above_the_cap_too(alice):
+    study = make_study(n_scenes=1)
+    study.protocol["max_pairs_per_scene"] = 1  # lower than what there is
+    study.save()
+    rendition = Rendition.objects.all()[0]
+    alice.post(reverse("researcher:rendition-reject", args=[study.slug, rendition.public_id]))
+    alice.post(reverse("researcher:rendition-restore", args=[study.slug, rendition.public_id]))
+    couples = list(study.pairs.values_list("image_a", "image_b"))
+    assert compared_groups(couples) == [set(Rendition.objects.values_list("pk", flat=True))]
 
 
 def test_an_opened_study_keeps_its_renditions(alice):
@@ -319,13 +432,44 @@ def test_the_protocol_page_shows_every_setting_and_the_hash(alice):
     assert protocol.rules.name in text
 
 
+def test_the_protocol_page_shows_recruiting_to_researchers_alone(alice):
+    recruiting = Recruiting(access="panel", panel="prolific", completion_code="C1SECRET").to_json()
+    study = make_study(status=Study.Status.OPEN, recruiting=recruiting)
+    Invitation.objects.create(study=study)
+    Invitation.objects.create(study=study, revoked_at=timezone.now())
+    address = reverse("researcher:study-protocol", args=[study.slug])
+    text = alice.get(address).content.decode()
+    for words in ("<dd>panel</dd>", "<dd>prolific</dd>", "C1SECRET", "<dd>2, 1 of them taken back</dd>"):
+        assert words in text
+    assert (
+        "Everybody whom the panel sends can answer." in alice.get(study.get_absolute_url()).content.decode()
+    )
+    assert "C1SECRET" not in Client().get(address, follow=True).content.decode()
+
+
+def test_a_study_without_consent_says_so(alice):
+    study = make_study(protocol=Protocol(phases=("main",)))
+    text = alice.get(reverse("researcher:study-protocol", args=[study.slug])).content.decode()
+    assert "Nobody is asked for it" in text
+    assert "You can stop at any time" not in text
+
+
+def test_the_editor_of_a_simulated_study_speaks_of_raters(alice):
+    study = make_study(is_simulated=True)
+    make_session(make_rater(study))
+    page = alice.get(reverse("researcher:protocol-edit", args=[study.slug])).content.decode()
+    assert "Raters have begun." in page
+    assert "People have begun" not in page
+
+
 def test_sessions_of_another_protocol_are_counted(alice):
     study = make_study()
     session = make_session(make_rater(study))
     session.protocol_hash = "0" * 64
     session.save()
     page = alice.get(reverse("researcher:study-protocol", args=[study.slug]))
-    assert page.context["n_other_hashes"] == 1
+    assert page.context["n_unknown_hashes"] == 1
+    assert "a hash that no version here has" in page.content.decode()
 
 
 def test_a_button_exports_a_dataset(alice):
@@ -342,6 +486,18 @@ def test_nothing_answered_is_nothing_to_export(alice):
     page = alice.post(reverse("researcher:export-create", args=[study.slug]), follow=True)
     assert "nothing to export" in page.content.decode()
     assert not Export.objects.exists()
+
+
+@pytest.mark.parametrize(("valid", "offered"), [(0, False), (1, True)])
+def test_a_dataset_without_valid_raters_says_so_and_is_not_offered_for_training(alice, valid, offered):
+    export = make_export(make_study(), counts={"raters": 18, "valid_raters": valid})
+    for page in (
+        reverse("researcher:export-detail", args=[export.public_id]),
+        reverse("researcher:study-datasets", args=[export.study.slug]),
+    ):
+        text = alice.get(page).content.decode()
+        assert ("Train on it" in text) is offered
+        assert ("No rater in it is valid." in text) is not offered
 
 
 def test_an_export_under_way_is_alive(alice):
@@ -399,7 +555,7 @@ def test_error_pages_need_nothing_from_the_site(template):
 
 
 def test_a_form_without_its_token_is_told_so():
-    page = Client(enforce_csrf_checks=True).post(reverse("login"), {"username": "bob", "password": "x"})
+    page = Client(enforce_csrf_checks=True).post(reverse("login"), {"login": "bob", "password": "x"})
     assert page.status_code == 403
     assert "Please send it again" in page.content.decode()
 

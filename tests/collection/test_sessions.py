@@ -1,28 +1,15 @@
-import datetime as dt
-
 import pytest
 from django.utils import timezone
 
-from collection.design.protocol import Protocol
+from collection.design.protocol import CONSENT, Protocol, consent_version
 from collection.models import Question, Session, Study, StudyPair
-from collection.selectors.sessions import (
-    session_phase,
-    session_progress,
-    session_with,
-    study_at,
-    study_pairs_askable,
-)
-from collection.services.fields import FieldError
+from collection.selectors.pairs import study_pairs_askable
+from collection.selectors.sessions import session_with, study_at
 from collection.services.people import device_for, person_for, rater_for, rater_mark_simulated
-from collection.services.sessions import (
-    MAX_DISPLAY_RECORDS,
-    SessionRefused,
-    display_record_store,
-    questions_upcoming,
-    session_start,
-)
+from collection.services.sessions import SessionRefused, session_start
+from collection.services.texts import consent_version_in
 from tests.collection.factories import answer_all, make_rater, make_session, make_study
-from variants.models import Rendition
+from variants.models import Pair, Rendition
 
 pytestmark = pytest.mark.django_db
 SMALL = {"n_practice": 2, "n_main": 10, "n_checks": 3, "check_lag": 4}
@@ -34,7 +21,7 @@ def study():
 
 
 def start(study, rater, **changes):
-    consent = Protocol.from_json(study.protocol).consent_version
+    consent = consent_version_in(Protocol.from_json(study.protocol), changes.get("language", "en"))
     return session_start(study, rater, **{"consent_version": consent, "now": timezone.now(), **changes})
 
 
@@ -43,6 +30,16 @@ def test_a_session_has_all_its_questions_at_once(study):
     assert [q.index for q in questions] == list(range(15))
     assert [q.kind for q in questions].count("check") == 3
     assert all(q.chosen_side == "" and q.served_at is None for q in questions)
+
+
+def test_each_question_keeps_its_policy_and_its_probability(study):
+    """Ten main questions of 32 pairs that nobody has been asked: each is chosen with 10 / 32."""
+    stored = set(make_session(study).questions.values_list("kind", "policy", "propensity"))
+    assert stored == {
+        ("practice", "random_practice", None),
+        ("check", "mirrored_repeat", None),
+        ("main", "fewest_exposures", 10 / 32),
+    }
 
 
 def test_a_check_repeats_its_pair_mirrored(study):
@@ -64,6 +61,41 @@ def test_what_was_agreed_to_is_stored(study):
     assert session.consent_version == protocol.consent_version
     assert session.protocol_hash == protocol.sha256
     assert session.consented_at == session.started_at == now
+
+
+def test_the_language_and_what_the_panel_calls_the_visit_are_stored():
+    study = make_study(**SMALL, translations={"de": {"question": "Welches?", "consent": "Ich bin dabei."}})
+    session = make_session(study, language="de", recruitment={"SESSION_ID": "s1"})
+    assert (session.language, session.recruitment) == ("de", {"SESSION_ID": "s1"})
+    assert session.consent_version == consent_version("Ich bin dabei.")
+
+
+def test_what_was_agreed_to_is_the_text_in_its_language():
+    study = make_study(**SMALL, translations={"de": {"question": "Welches?", "consent": "Ich bin dabei."}})
+    with pytest.raises(SessionRefused) as refused:
+        start(study, make_rater(study), language="de", consent_version=consent_version(CONSENT))
+    assert refused.value.code == "consent_changed"
+
+
+def test_without_a_consent_phase_nothing_is_agreed_to():
+    study = make_study(**SMALL, phases=("main",))
+    session = start(study, make_rater(study), consent_version="whatever a client sends")
+    assert (session.consent_version, session.consented_at) == ("", None)
+
+
+def test_all_tries_at_the_practice_are_planned_ahead():
+    study = make_study(**SMALL | {"practice_tries": 3})
+    questions = list(make_session(study).questions.all())
+    assert [q.kind for q in questions[:7]] == ["practice"] * 6 + ["main"]
+    assert [bool(q.instructed_side) for q in questions[:7]] == [False, True] * 3 + [False]
+
+
+def test_each_source_type_has_its_part():
+    """Four questions of ten are of source type A, though only one pair of four is."""
+    study = make_study(**SMALL, source_quotas={"A": 0.4, "D": 0.6})
+    Pair.objects.filter(scene=study.scenes.first()).update(source_type="A")
+    main = make_session(study).questions.filter(kind="main")
+    assert (main.filter(pair__source_type="A").count(), main.filter(pair__source_type="D").count()) == (4, 6)
 
 
 def test_the_seed_makes_the_plan_again(study):
@@ -174,87 +206,19 @@ def test_too_few_pairs_to_ask_begin_nothing(study):
     assert StudyPair.objects.filter(exposures__gt=0).count() == 0
 
 
+def test_too_few_pairs_of_a_source_type_begin_nothing():
+    study = make_study(**SMALL, source_quotas={"A": 0.4, "D": 0.6})
+    with pytest.raises(SessionRefused, match=r"4 different pairs of source type A .* has 0") as refused:
+        start(study, make_rater(study))
+    assert refused.value.code == "too_few_pairs"
+
+
 def test_pairs_with_an_image_thrown_out_are_not_asked(study):
     rejected = Rendition.objects.first()
     Rendition.objects.filter(pk=rejected.pk).update(state="rejected")
     pairs = study_pairs_askable(study)
     assert 0 < len(pairs) < 32
-    assert all(rejected.pk not in pair for pair in ((a, b) for _, _, a, b, _ in pairs))
-
-
-def test_questions_are_handed_out_in_order_with_the_time_of_the_first_time(study):
-    session, first, later = make_session(study), timezone.now(), timezone.now() + dt.timedelta(hours=1)
-    assert [q.index for q in questions_upcoming(session, 3, now=first)] == [0, 1, 2]
-    assert [q.index for q in questions_upcoming(session, 3, now=later, after=1)] == [2, 3, 4]
-    served = session.questions.order_by("index").values_list("served_at", flat=True)
-    assert list(served[:6]) == [first, first, first, later, later, None]
-
-
-def test_answered_questions_are_not_handed_out_again(study):
-    session = make_session(study)
-    session.questions.filter(index__in=(0, 2)).update(chosen_side="left", answered_at=timezone.now())
-    assert [q.index for q in questions_upcoming(session, 2, now=timezone.now())] == [1, 3]
-
-
-def test_the_phase_follows_what_is_done(study):
-    session = make_session(study)
-
-    def phase():
-        return session_phase(session, session_progress(session))
-
-    assert phase() == "display"
-    display_record_store(session, {"screen_width": 1440})
-    assert phase() == "practice"
-    session.questions.filter(kind="practice").update(chosen_side="left", answered_at=timezone.now())
-    assert phase() == "main"
-    session.study.status = "closed"
-    assert phase() == "closed"
-    session.study.status = "open"
-    answer_all(session)
-    assert phase() == "finished"
-
-
-def test_a_display_record_keeps_what_can_be_true(study):
-    record = display_record_store(
-        make_session(study),
-        {
-            "screen_width": 2560,
-            "screen_height": -4,
-            "pixel_ratio": 1.5,
-            "color_depth": True,
-            "color_gamut": "p3",
-            "dynamic_range": "enormous",
-            "platform": None,
-            "refresh_hz": float("nan"),
-            "viewport_width": 1200,
-            "x\0y": 1,
-        },
-    )
-    assert (record.screen_width, record.screen_height, record.pixel_ratio) == (2560, None, 1.5)
-    assert (record.color_depth, record.color_gamut, record.dynamic_range) == (None, "p3", "")
-    assert record.details == {
-        "viewport_width": 1200,
-        "dropped": ["'x\\x00y'", "color_depth", "dynamic_range", "refresh_hz", "screen_height"],
-    }
-
-
-def test_a_display_is_recorded_again_only_when_it_changes(study):
-    session = make_session(study)
-    assert display_record_store(session, {"screen_width": 1440})
-    assert display_record_store(session, {"screen_width": 1440}) is None
-    assert display_record_store(session, {"screen_width": 2560})
-
-
-def test_display_records_are_bounded(study):
-    session = make_session(study)
-    for width in range(MAX_DISPLAY_RECORDS + 5):
-        display_record_store(session, {"screen_width": 100 + width})
-    assert session.displays.count() == MAX_DISPLAY_RECORDS
-
-
-def test_a_display_record_must_be_an_object(study):
-    with pytest.raises(FieldError, match="display record is list"):
-        display_record_store(make_session(study), [])
+    assert rejected.pk not in {*pairs["image_a"], *pairs["image_b"]}
 
 
 def test_a_study_is_found_by_both_its_names(study):

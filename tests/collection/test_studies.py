@@ -15,7 +15,6 @@ from collection.services.studies import (
     study_link_pairs,
     study_open,
     study_pause,
-    study_set_protocol,
 )
 from tests.collection import factories
 from variants.models import Rendition, Scene
@@ -92,18 +91,6 @@ def test_impossible_names_are_errors(name, slug, message):
         study_create(name, slug=slug)
 
 
-def test_a_protocol_can_be_changed_until_somebody_has_begun():
-    study = factories.make_study(n_main=8, n_checks=2, status="open")
-    study_set_protocol(study, Protocol(n_main=9, n_checks=2))
-    study.refresh_from_db()
-    assert study.protocol["n_main"] == 9
-    factories.make_session(study)
-    with pytest.raises(StudyError, match="is frozen: 1 sessions were begun"):
-        study_set_protocol(study, Protocol())
-    study.refresh_from_db()
-    assert study.protocol["n_main"] == 9
-
-
 def test_pairs_are_linked_once_and_only_of_the_studys_scenes():
     scene, stranger = factories.make_scene(), factories.make_scene()
     study = study_create("S", scenes=[scene])
@@ -175,6 +162,15 @@ def test_it_does_not_open_without_scenes_pairs_or_images():
     with pytest.raises(StudyError, match="and the study has 6"):
         study_open(study)
     assert Study.objects.get().status == "draft"
+
+
+def test_it_does_not_open_with_too_few_pairs_of_a_source_type():
+    quotas = {"A": 0.25, "D": 0.75}
+    study = factories.make_study(n_main=8, n_checks=2, status="draft", source_quotas=quotas)
+    with pytest.raises(
+        StudyError, match=r"asks 2 different pairs of source type A \(source_quotas\) .* has 0"
+    ):
+        study_open(study)
 
 
 def test_it_does_not_open_with_a_broken_protocol():

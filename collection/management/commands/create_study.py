@@ -1,15 +1,41 @@
+import dataclasses
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import transaction
+from django.utils.text import slugify
 
 from collection.design.protocol import Protocol
-from collection.export.check import read_json
-from collection.management.common import StudyCommand
-from collection.services.studies import StudyError, study_create
-from variants.models import Scene
+from collection.design.study_file import StudyFile
+from collection.management.common import StudyCommand, account_named
+from collection.models import Role
+from collection.services.members import member_set
+from collection.services.studies import StudyError
+from collection.services.study_files import SUFFIXES, study_create_from, study_file_read
+
+LONGEST_SHOWN = 70
+
+
+def settings_help() -> str:
+    """All settings of a protocol with their defaults, as --set takes them."""
+    protocol = Protocol().to_json()
+    rules = {f"rules.{name}": value for name, value in protocol.pop("rules").items()}
+    lines = [f"  {name}={_shown(value)}" for name, value in (protocol | rules).items()]
+    return "\n".join(
+        [
+            'settings and their defaults; lists and objects are JSON, as in --set \'phases=["consent", "main"]\'',
+            *lines,
+            "collection/design/protocol.py says what each of them means.",
+        ]
+    )
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_SHOWN or not isinstance(value, str) else f"{text[:LONGEST_SHOWN]}…"
 
 
 class Command(StudyCommand):
@@ -18,21 +44,36 @@ class Command(StudyCommand):
         "scenes; `generate_variants` then makes renditions and pairs, and `open_study` lets people in."
     )
 
+    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
+        return super().create_parser(
+            *args, epilog=settings_help(), formatter_class=RawDescriptionHelpFormatter, **kwargs
+        )
+
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", metavar="NAME", help="the study's name, for researchers")
-        parser.add_argument("--slug", help="short name for commands and addresses; made from NAME by default")
         parser.add_argument(
-            "--protocol",
-            type=Path,
-            metavar="FILE",
-            help='JSON file with settings, such as {"n_main": 40}; a dataset\'s protocol.json will do',
+            "study",
+            metavar="NAME_OR_FILE",
+            help="the study's name, for researchers (participants see `title`, if that is set), or a YAML file "
+            "that says all of it, as `export_study` writes it; options go before what the file says",
+        )
+        parser.add_argument(
+            "--slug", help="short name for commands and addresses; made from the name by default"
         )
         parser.add_argument(
             "--set",
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="one setting, such as n_main=40 or rules.min_consistency=0.8; may be given many times",
+            help="one setting, such as n_main=40, rules.min_consistency=0.8 or 'turn_away=[\"levels\"]'; may be "
+            "given many times; all of them stand below",
+        )
+        parser.add_argument(
+            "--recruiting",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="how people come, such as panel=prolific or access=invited; may be given many times, "
+            "and changed later by `set_recruiting`",
         )
         parser.add_argument(
             "--seed", type=int, metavar="N", help="of everything random; the same as --set seed=N"
@@ -46,64 +87,58 @@ class Command(StudyCommand):
         parser.add_argument(
             "--simulated", action="store_true", help="to be answered by simulated raters; said everywhere"
         )
-        parser.add_argument("--purpose", default="", help="why the study is made, for its datasheet")
-        parser.add_argument("--licence", default="other", help="of its datasets, such as cc-by-4.0 (other)")
-        parser.add_argument("--citation", default="", help="how others should cite its datasets")
+        parser.add_argument(
+            "--owner",
+            metavar="USER",
+            help="the account that owns it; without one, `member` gives it an owner",
+        )
+        parser.add_argument("--purpose", help="why the study is made, for its datasheet")
+        parser.add_argument("--licence", help="of its datasets, such as cc-by-4.0 (other)")
+        parser.add_argument("--citation", help="how others should cite its datasets")
         super().add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        owner = account_named(options["owner"]) if options["owner"] else None
         try:
-            study = study_create(
-                _name(options["name"]),
-                slug=options["slug"],
-                protocol=_protocol(options),
-                scenes=_scenes(options["category"]),
-                simulated=options["simulated"],
-                **{name: options[name] for name in ("purpose", "licence", "citation")},
-            )
+            with transaction.atomic():
+                study = study_create_from(_study_file(options))
+                if owner:
+                    member_set(study, owner, Role.OWNER)
         except ValueError as error:
             raise CommandError(str(error), returncode=2) from error
         n_scenes = study.scenes.count()
+        named = study.slug in (options["slug"], slugify(study.name))
+        hint = (
+            "" if named else f"{study.slug!r} was made up; --slug gives a study a short name of your own.\n"
+        )
         self.tell(
-            f"study {study.slug} with {n_scenes} scenes; next: manage.py generate_variants {study.slug}",
+            f"{hint}study {study.slug} with {n_scenes} scenes; next: manage.py generate_variants {study.slug}",
             {"study": study.slug, "id": study.public_id, "scenes": n_scenes, "protocol": study.protocol},
             options,
         )
 
 
-def _name(name: str) -> str:
-    """A file where the name belongs is a slip, not a study called protocol.json."""
-    if name.endswith((".json", ".yaml", ".yml")):
-        raise StudyError(f"{name!r} looks like a file; use `create_study NAME --protocol {name}`")
-    return name
-
-
-def _protocol(options: dict[str, Any]) -> Protocol:
-    protocol = _protocol_from(options["protocol"]) if options["protocol"] else Protocol()
+def _study_file(options: dict[str, Any]) -> StudyFile:
+    """The file, or a study with nothing but a name; what the options say goes before it."""
+    name = options["study"]
+    if name.endswith(SUFFIXES):
+        file = study_file_read(Path(name))
+    elif name.endswith(".json"):
+        raise StudyError(f"{name!r} looks like a file; a study is written as YAML (`export_study` shows how)")
+    else:
+        file = StudyFile(name=" ".join(name.split()))
     seed = [] if options["seed"] is None else [f"seed={options['seed']}"]
-    return protocol.with_settings([*seed, *options["set"]])
-
-
-def _protocol_from(path: Path) -> Protocol:
-    try:
-        data = read_json(path.read_text(encoding="utf-8"))
-        return Protocol.from_json(data["protocol"] if isinstance(data, dict) and "protocol" in data else data)
-    except OSError as error:
-        raise StudyError(f"{path} cannot be read: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        raise StudyError(f"{path} is no JSON: {error}") from error
-    except ValueError as error:
-        raise StudyError(f"{path}: {error}") from error
-
-
-def _scenes(categories: list[str] | None) -> list[Scene]:
-    scenes = Scene.objects.exclude(original="")
-    if not scenes:
-        raise StudyError("there are no scenes yet; import photos with `manage.py import_scenes DIR`")
-    if categories is None:
-        return list(scenes)
-    known = set(scenes.values_list("category", flat=True))
-    for category in categories:
-        if category not in known:
-            raise StudyError(f"no scene has the category {category!r}; there are {', '.join(sorted(known))}")
-    return list(scenes.filter(category__in=categories))
+    texts = {
+        key: options[key] for key in ("slug", "purpose", "licence", "citation") if options[key] is not None
+    }
+    scenes = file.scenes
+    if options["category"]:
+        scenes = dataclasses.replace(scenes, categories=tuple(options["category"]))
+    return dataclasses.replace(
+        file,
+        **texts,
+        simulated=file.simulated or options["simulated"],
+        scenes=scenes,
+        recruiting=file.recruiting.with_settings(options["recruiting"]),
+        protocol=file.protocol.with_settings([*seed, *options["set"]]),
+    )

@@ -12,7 +12,7 @@ from variants.progress import terminal
 
 class Command(StudyCommand):
     help = (
-        "Import a dataset folder (as export_ppsd writes it) as a closed study. Every hash, every reference "
+        "Import a dataset folder (as export_ppsd writes it, or in the layout of the published PPSD) as a closed study. Every hash, every reference "
         "and every value is checked first; the first ten faults are named with file and row, and nothing is "
         "written unless all of it is right."
     )

@@ -7,25 +7,25 @@ const FETCH = 10;
 
 export class Ahead {
   #url;
-  #onTrouble;
   #questions = [];
   #last = -1; // highest index that is known
-  #complete = false; // whether the server has none beyond it
+  #end = Infinity; // index at which the present part is over
+  #complete = false; // whether the server has none beyond those known
   #fetching = null;
   #round = 0;
 
-  constructor(url, { onTrouble }) {
+  constructor(url) {
     this.#url = url;
-    this.#onTrouble = onTrouble;
   }
 
-  /** Begin anew from questions in their order. */
-  restart(questions) {
-    this.#questions = questions;
-    this.#last = questions.at(-1)?.index ?? -1;
-    this.#complete = questions.length === 0;
+  /** Begin anew from questions in their order, those from index `end` on left out. */
+  restart(questions, end = Infinity) {
+    this.#end = end;
+    this.#questions = [];
+    this.#last = -1;
     this.#fetching = null;
     this.#round += 1;
+    this.#take(questions);
   }
 
   next(n) {
@@ -35,6 +35,11 @@ export class Ahead {
   /** The present question is done with. */
   shift() {
     this.#questions.shift();
+  }
+
+  /** A question is to be asked again, before all others. */
+  unshift(question) {
+    this.#questions.unshift(question);
   }
 
   get isComplete() {
@@ -50,14 +55,18 @@ export class Ahead {
 
   async #fetch() {
     const round = this.#round;
-    const url = `${this.#url}?after=${this.#last}&limit=${FETCH}`;
-    const { status, body } = await requestUntilAnswered(url, undefined, this.#onTrouble);
+    const { status, body } = await requestUntilAnswered(`${this.#url}?after=${this.#last}&limit=${FETCH}`);
     if (round !== this.#round) return; // begun anew in the meantime
     this.#fetching = null;
     // Anything but 200 is for the session's state to explain.
-    const questions = status === 200 ? body.questions : [];
-    this.#complete = questions.length === 0;
-    this.#questions.push(...questions);
-    this.#last = questions.at(-1)?.index ?? this.#last;
+    this.#take(status === 200 ? body.questions : []);
+  }
+
+  /* The part may have changed on the server since: what lies beyond it is not asked now. */
+  #take(questions) {
+    const ours = questions.filter((question) => question.index < this.#end);
+    this.#complete = !ours.length || ours.length < questions.length || ours.at(-1).index === this.#end - 1;
+    this.#questions.push(...ours);
+    this.#last = ours.at(-1)?.index ?? this.#last;
   }
 }

@@ -5,19 +5,22 @@ import { requestUntilAnswered } from "./api.js";
 const REFRESH_FRAMES = 20;
 const SETTLE_MS = 1000;
 
-/** Store a record now, and another one whenever the display itself changes. */
-export async function recordDisplay(url) {
-  let last = identity();
-  await requestUntilAnswered(url, await record());
+/** Store a record now, and another one whenever the display itself changes; `onOther()` when the server
+    takes it for another screen than the session began on. */
+export async function recordDisplay(url, onOther) {
+  let last = null;
+  const store = async () => {
+    if (identity() === last) return;
+    last = identity();
+    const { body } = await requestUntilAnswered(url, await record());
+    if (body.ask) onOther();
+  };
   let timer;
   addEventListener("resize", () => {
     clearTimeout(timer);
-    timer = setTimeout(async () => {
-      if (identity() === last) return;
-      last = identity();
-      await requestUntilAnswered(url, await record());
-    }, SETTLE_MS);
+    timer = setTimeout(store, SETTLE_MS);
   });
+  await store();
 }
 
 /** Changes when the page moves to another screen, not when its window changes size. */

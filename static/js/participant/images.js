@@ -36,15 +36,17 @@ export class Images {
 }
 
 async function loadPair(question) {
-  const [left, right] = await Promise.all([load(question.left), load(question.right)]);
+  const [left, right] = await Promise.all([loadImage(question.left), loadImage(question.right)]);
   return { left: left.image, right: right.image, retries: left.retries + right.retries };
 }
 
-async function load(url) {
+/** {image, retries}, decoded. Throws ImageError after some tries. */
+export async function loadImage(url) {
   for (let retries = 0; retries < TRIES; retries += 1) {
     if (retries) await pause(retries - 1);
     await online();
     const image = new Image();
+    image.alt = "";
     image.draggable = false;
     image.src = url;
     try {

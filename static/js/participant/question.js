@@ -1,31 +1,43 @@
 /* One question on the screen: both photos painted, then the clock, then one choice. */
 
+import { fill, fillBar, note, show } from "./sheets.js";
+import { Zoom, letterOf } from "./zoom.js";
+
 const SLOW_MS = 400;
 /* A press that comes sooner was begun before anybody can have seen the pair: the tail of a double click. */
 const TOO_SOON_MS = 100;
 const LONGEST_MS = 3_600_000;
 const KEYS = {
-  row: { ArrowLeft: "left", ArrowRight: "right" },
+  row: { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "tie" },
   column: { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "left", ArrowDown: "right" },
 };
 
 export class QuestionView {
   #section;
   #photos;
-  #buttons;
+  #frames;
+  #choices; // a button for each side that may be chosen
+  #undo; // button, or null where the study has none
+  #zoom;
   #asking = null; // the question from its first paint to its choice
   #shown = null; // and, once both photos are on the screen, how it is shown
-  #pressed = null; // the last pointer that went down on a photo
+  #pressed = null; // the last pointer that went down on a button
   #upright = matchMedia("(max-aspect-ratio: 1/1)");
 
   constructor(section) {
     this.#section = section;
     this.#photos = section.querySelector(".photos");
-    this.#buttons = [...this.#photos.querySelectorAll(".photo")];
-    for (const button of this.#buttons) {
-      button.addEventListener("pointerdown", (event) => { this.#pressed = { button, time: event.timeStamp, type: event.pointerType }; });
+    this.#frames = [...section.querySelectorAll(".frame")];
+    this.#choices = [...section.querySelectorAll("[data-side]")];
+    this.#undo = section.querySelector('[data-act="undo"]');
+    this.#zoom = new Zoom(this.#photos);
+    for (const button of this.#choices) {
+      button.addEventListener("pointerdown", (event) => {
+        this.#pressed = { button, time: event.timeStamp, type: event.pointerType };
+      });
       button.addEventListener("click", (event) => this.#clicked(button, event));
     }
+    this.#undo?.addEventListener("click", () => this.#takeBack());
     addEventListener("keydown", (event) => this.#keyDown(event));
     document.addEventListener("visibilitychange", () => this.#visibilityChanged());
     addEventListener("resize", () => this.#measure());
@@ -43,62 +55,63 @@ export class QuestionView {
     this.#photos.dataset.state = "blank";
   }
 
-  /** Say which question it is: `n` of `total` of its kind, after `answered` of `of` in all. */
-  announce(question, place) {
-    const text = place.practice ? this.#section.dataset.textPractice : this.#section.dataset.textMain;
-    this.#section.querySelector(".count").textContent = text.replace("{n}", place.n).replace("{total}", place.total);
-    const bar = this.#section.querySelector(".bar");
-    bar.setAttribute("aria-valuemax", place.of);
-    bar.setAttribute("aria-valuenow", place.answered);
-    bar.style.setProperty("--done", place.of ? place.answered / place.of : 0);
+  /** Say which question it is, after `answered` of `total` in all. */
+  announce(question, { answered, total }) {
+    const count = this.#section.querySelector(".count");
+    count.dataset.text = question.practice ? count.dataset.textPractice : count.dataset.textMain;
+    fill(count, { n: question.number, total: question.of });
+    fillBar(this.#section.querySelector(".bar"), answered, total);
+    this.#section.dataset.asked = question.instructed ?? "better";
     this.#photos.dataset.index = question.index;
   }
 
-  /** Show "on their way" if `loading` takes long enough to wonder. */
+  /** Say what is waited for if `loading` takes long enough to wonder. */
   async whileLoading(loading) {
-    const timer = setTimeout(() => this.note("loading", true), SLOW_MS);
+    const timer = setTimeout(() => {
+      if (navigator.onLine) note("loading", true);
+      else show("waiting");
+    }, SLOW_MS);
     try {
       return await loading;
     } finally {
       clearTimeout(timer);
-      this.note("loading", false);
+      note("loading", false);
     }
   }
 
-  note(name, shown) {
-    this.#section.querySelector(`[data-note="${name}"]`).hidden = !shown;
-    const any = this.#section.querySelector("[data-note]:not([hidden])");
-    this.#section.querySelector(".hint").hidden = Boolean(any);
-  }
-
-  /** Paint a loaded pair and wait for the choice: {side, response_ms, client}, or null when `stop` is called. */
-  async choice(question, { left, right, retries }) {
+  /** Paint a loaded pair and wait for the choice: {side, response_ms, client}; "undo" where that is allowed
+      and the answer before is taken back; null when `stop` is called. */
+  async choice(question, { left, right, retries }, { undo }) {
     this.#asking = question;
-    await this.#paint(question, left, right);
+    if (this.#undo) this.#undo.disabled = !undo;
+    await this.#paint(question, [left, right]);
     if (this.#asking !== question) return null;
     return new Promise((resolve) => {
       this.#shown = { resolve, start: performance.now(), shownAt: Date.now(), retries, hiddenCount: 0, hiddenMs: 0, hiddenSince: null };
       this.#photos.dataset.state = "ready";
+      this.#zoom.start(() => question.width / (this.#shownWidth() * devicePixelRatio));
     });
   }
 
-  /** Ask no longer: somebody has answered this question elsewhere. */
+  /** Ask no longer: somebody has answered this question elsewhere, or something else comes first. */
   stop() {
-    const shown = this.#shown;
-    this.clear();
-    shown?.resolve(null);
+    this.#resolve(null);
   }
 
-  async #paint(question, left, right) {
+  #resolve(value) {
+    const shown = this.#shown;
+    this.#zoom.stop();
+    this.clear();
+    shown?.resolve(value);
+  }
+
+  async #paint(question, images) {
     this.#photos.dataset.state = "blank";
     this.#photos.style.setProperty("--w", question.width);
     this.#photos.style.setProperty("--h", question.height);
-    for (const [k, image] of [left, right].entries()) {
-      image.alt = this.#section.dataset[this.layout === "row" ? "altRow" : "altColumn"].split("|")[k];
-      this.#buttons[k].replaceChildren(image);
-    }
+    for (const [k, image] of images.entries()) this.#frames[k].replaceChildren(image);
     // Decoded images may have been dropped since they were loaded ahead.
-    await Promise.all([left.decode(), right.decode()]);
+    await Promise.all(images.map((image) => image.decode()));
     this.#photos.dataset.state = "shown";
     // The first frame paints both photos, the second begins when they are on the screen.
     await frame();
@@ -109,14 +122,22 @@ export class QuestionView {
     this.#photos.style.setProperty("--dpr", devicePixelRatio);
   }
 
+  #shownWidth() {
+    return this.#frames[0].getBoundingClientRect().width;
+  }
+
   #keyDown(event) {
     const isPress = event.key === "Enter" || event.key === " ";
     // A key held down answers one question, not all that follow.
     if (event.repeat && this.#shown && isPress) event.preventDefault();
-    const side = KEYS[this.layout][event.key];
-    if (!side || !this.#shown || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!this.#shown || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const side = letterOf(event) === "t" ? "tie" : KEYS[this.layout][event.key];
+    const offered = this.#choices.some((button) => button.dataset.side === side);
+    if (!offered && event.key !== "Backspace") return;
     event.preventDefault();
-    if (!event.repeat) this.#choose(side, event.timeStamp, "key");
+    if (event.repeat) return;
+    if (offered) this.#choose(side, event.timeStamp, "key");
+    else this.#takeBack();
   }
 
   #clicked(button, event) {
@@ -135,17 +156,21 @@ export class QuestionView {
     const shown = this.#shown;
     if (!shown || time - shown.start < TOO_SOON_MS) return;
     const elapsed = Math.round(time - shown.start);
-    const client = this.#client(shown, input, elapsed);
-    this.clear();
-    shown.resolve(
+    const client = { ...this.#client(shown, input, elapsed), ...this.#zoom.stop() };
+    this.#resolve(
       elapsed <= LONGEST_MS
         ? { side, response_ms: elapsed, client }
         : { side, response_ms: null, client: { ...client, missing_time: "more than an hour" } },
     );
   }
 
+  #takeBack() {
+    if (!this.#shown || !this.#undo || this.#undo.disabled) return;
+    this.#resolve("undo");
+  }
+
   #client(shown, input, elapsed) {
-    const box = this.#buttons[0].firstElementChild.getBoundingClientRect();
+    const box = this.#frames[0].getBoundingClientRect();
     return {
       input,
       layout: this.layout,

@@ -1,84 +1,131 @@
-/* One session from the instructions to thanks, without loading a page in between. */
+/* One session from its first sheet to its end, without loading a page in between. The server says which
+   phase it is in; each phase is done here and told to the server, which says what comes next. */
 
 import { Ahead } from "./ahead.js";
 import { requestUntilAnswered } from "./api.js";
 import { recordDisplay } from "./display.js";
+import { showEnd } from "./ends.js";
 import { ImageError, Images } from "./images.js";
-import { AnswerQueue } from "./queue.js";
+import { displayCheck, instructions, plates, questionnaire } from "./phases.js";
 import { QuestionView } from "./question.js";
+import { Queue } from "./queue.js";
+import { choice, fill, fillBar, note, patiently, show } from "./sheets.js";
 
 const LOADED_AHEAD = 3; // questions whose photos are loaded before they are asked
-const PATIENCE_MS = 1500; // a longer wait is explained
 
-/** The session cannot go on; `section` says so. */
-class Over extends Error {
-  constructor(section) {
-    super(section);
-    this.section = section;
-  }
-}
+/** Phase → what happens in it, from the session's state to the state after it; an end has none. */
+const PHASES = {
+  display: recorded(displayCheck),
+  color_vision: recorded(plates),
+  levels: recorded(plates),
+  instructions: recorded(instructions),
+  practice,
+  main: mainQuestions,
+  questionnaire: recorded(questionnaire),
+  paused,
+  finished: ({ end }) => showEnd("finished", end),
+  screened_out: ({ end }) => showEnd("screened_out", end),
+  closed: ({ end }) => showEnd("closed", end),
+};
 
 const root = document.getElementById("session");
 const api = root.dataset.api;
-const nPractice = Number(root.dataset.practice);
 const view = new QuestionView(document.getElementById("question"));
-const onTrouble = (trouble) => view.note("offline", trouble);
 const images = new Images();
-const ahead = new Ahead(`${api}questions/`, { onTrouble });
-const queue = new AnswerQueue(`${api}answers/`, root.dataset.session, { onTrouble, onRefused });
+const ahead = new Ahead(`${api}questions/`);
+const queue = new Queue(api, root.dataset.session, {
+  onWaiting: (n) => note("unsent", n > 0, { n }),
+  onRefused: interrupt,
+});
 const leftForTheEnd = new Set(); // questions whose photos could not be had
-let refusal = null;
+let stale = false; // whether the server knows better how far the session is
+let onOtherScreen = false; // whether the person is to be asked about the screen
 
 async function main() {
   paintSurround();
   await queue.open();
-  const state = await takeState();
-  recordDisplay(`${api}display/`);
-  images.prefetch(ahead.next(LOADED_AHEAD));
-  if (state.phase !== "finished" && state.progress.answered === 0) await click("instructions");
-  let practised = false;
-  for (let question; (question = await nextQuestion()); ) {
-    if (practised && !question.practice) await click("between");
-    practised = question.practice;
-    await ask(question);
-  }
-  show("finished");
-}
-
-/** The question to put now, or null when all are answered. */
-async function nextQuestion() {
-  for (;;) {
-    if (refusal === "study_closed") throw new Over("closed");
-    if (!refusal) {
-      const [question] = ahead.next(1);
-      if (question) return question;
-    }
-    if (refusal || ahead.isComplete) {
-      refusal = null;
-      const state = await takeState();
-      if (state.phase === "finished") return null;
-      if (!ahead.next(1).length) throw new Over("broken");
-    } else {
-      await view.whileLoading(ahead.refill());
-    }
+  let state = await takeState();
+  recordDisplay(`${api}display/`, () => {
+    onOtherScreen = true;
+    interrupt();
+  });
+  while (state) {
+    images.prefetch((state.questions ?? []).slice(0, LOADED_AHEAD));
+    if (onOtherScreen) await askWhichScreen();
+    state = await PHASES[state.phase](state);
   }
 }
 
-/** Begin from what the server holds, once it has every answer that waits here. */
+/** Where the session is, by the server, once it has everything that waits here. */
 async function takeState() {
   await patiently(queue.settled());
+  stale = false;
   const { status, body } = await patiently(requestUntilAnswered(api));
-  if (status !== 200) throw new Over("broken");
-  if (body.phase === "closed") throw new Over("closed");
-  ahead.restart(body.questions);
+  if (status === 404) await leaveFor(location.href); // the page says why there is nothing here
+  if (status !== 200) throw new Error(`the session's state cannot be had: status ${status}`);
   return body;
 }
 
-/** Put one question and keep its answer; none when its photos cannot be had or it was answered elsewhere. */
-async function ask(question) {
+/** Leave the question that is shown, and look where the session is. */
+function interrupt() {
+  stale = true;
+  view.stop();
+}
+
+/** A phase that is a sheet: `show` gives what the server is told of it. */
+function recorded(show) {
+  return async (state) => {
+    queue.add(`phases/${state.phase}`, await show(state));
+    return takeState();
+  };
+}
+
+async function practice(state) {
+  const { attempt, answered, total } = state.practice;
+  if (attempt > 1 && answered === 0) await choice("again");
+  await askQuestions(state, { answered, total, end: attempt * total });
+  return takeState();
+}
+
+async function mainQuestions(state) {
+  const { answered, total } = state.progress;
+  if (answered === 0 && root.dataset.practice) await choice("between");
+  await askQuestions(state, { answered, total, breaks: new Set(state.breaks) });
+  return takeState();
+}
+
+/** Ask all questions of a part, up to index `end`, `answered` of `total` being done already. */
+async function askQuestions(state, { answered, total, end, breaks = new Set() }) {
+  ahead.restart(state.questions, end);
+  if (!state.questions.length) throw new Error(`there is nothing to ask in ${state.phase}`);
+  let last = null; // the answer that may be taken back
+  for (let question; (question = await nextQuestion()); ) {
+    if (breaks.delete(answered)) await rest(answered, total);
+    const chosen = await ask(question, { answered, total, undo: last !== null });
+    if (chosen === "undo") {
+      takeBack(last);
+      answered -= 1;
+      last = null;
+    } else if (chosen) {
+      queue.add("answers", { question: question.token, ...chosen });
+      answered += 1;
+      if (last) images.forget(last.question);
+      last = { question, ...chosen };
+    }
+  }
+}
+
+/** The question to put now, or nothing when the part is over or the server knows better. */
+async function nextQuestion() {
+  while (!stale && !ahead.next(1).length && !ahead.isComplete) await view.whileLoading(ahead.refill());
+  return stale ? undefined : ahead.next(1)[0];
+}
+
+/** Put one question; gives the choice, "undo", or null when it was not answered here. */
+async function ask(question, place) {
   ahead.refill();
   show("question");
-  view.announce(question, place(question));
+  view.announce(question, place);
   let pair;
   try {
     pair = await view.whileLoading(images.pair(question));
@@ -86,72 +133,55 @@ async function ask(question) {
     if (!(error instanceof ImageError)) throw error;
     return photosMissing(question);
   }
-  if (refusal) return;
-  const choosing = view.choice(question, pair);
+  if (stale) return null;
+  show("question"); // it gave way to "waiting" where there was no network
+  const choosing = view.choice(question, pair, place);
   images.prefetch(ahead.next(1 + LOADED_AHEAD).slice(1));
   const chosen = await choosing;
-  if (!chosen) return;
-  ahead.shift();
-  images.forget(question);
-  queue.add({ question: question.token, ...chosen });
+  if (chosen && chosen !== "undo") ahead.shift();
+  return chosen;
+}
+
+function takeBack({ question, side, response_ms }) {
+  queue.add("undo", { question: question.token, side, response_ms });
+  ahead.unshift(question);
 }
 
 async function photosMissing(question) {
   const others = ahead.next(Infinity).slice(1).some((other) => !leftForTheEnd.has(other.token));
   root.querySelector('[data-act="later"]').hidden = !others && ahead.isComplete;
-  if ((await click("trouble")) === "again") return;
-  leftForTheEnd.add(question.token);
-  ahead.shift();
-}
-
-/** An answer was not taken: in a second tab the session goes on elsewhere, or the study was closed. */
-function onRefused(code) {
-  refusal = code;
-  view.stop();
-}
-
-function place(question) {
-  const { index, total, practice } = question;
-  return practice
-    ? { practice, n: index + 1, total: nPractice, answered: index, of: total }
-    : { practice, n: index + 1 - nPractice, total: total - nPractice, answered: index, of: total };
-}
-
-/** Explain a wait that takes long; the section that stood there before comes back with the next `show`. */
-async function patiently(promise) {
-  const timer = setTimeout(() => show("waiting"), PATIENCE_MS);
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
+  if ((await choice("trouble")) === "later") {
+    leftForTheEnd.add(question.token);
+    ahead.shift();
   }
+  return null;
 }
 
-function show(id) {
-  for (const section of root.children) section.hidden = section.id !== id;
-  if (root.dataset.section === id) return;
-  root.dataset.section = id;
-  document.getElementById(id).querySelector("h1")?.focus({ preventScroll: true });
+async function rest(answered, total) {
+  const section = document.getElementById("break");
+  fill(section.querySelector("[data-text]"), { answered, total });
+  fillBar(section.querySelector(".bar"), answered, total);
+  await choice("break");
 }
 
-/** Show a section until one of its buttons is pressed, or Enter for the first; gives the button's name. */
-function click(id) {
-  show(id);
-  const section = document.getElementById(id);
-  const listening = new AbortController();
-  return new Promise((resolve) => {
-    const done = (button) => {
-      listening.abort();
-      resolve(button.dataset.act);
-    };
-    section.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-act]");
-      if (button) done(button);
-    }, listening);
-    section.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.repeat && !event.target.closest("[data-act]")) done(section.querySelector("[data-act]"));
-    }, listening);
-  });
+async function paused() {
+  await choice("paused");
+  queue.retry();
+  return takeState();
+}
+
+/** The same screen as before, or another one: answers are kept apart by screen. */
+async function askWhichScreen() {
+  onOtherScreen = false;
+  const same = (await choice("screen")) === "same";
+  await patiently(queue.settled());
+  const { body } = await patiently(requestUntilAnswered(`${api}display/same/`, { same }));
+  if (body.session) await leaveFor(body.session);
+}
+
+function leaveFor(address) {
+  location.assign(address);
+  return new Promise(() => {}); // nothing more is done here
 }
 
 /** The study's grey around the photos, and black or white on it. */
@@ -161,6 +191,6 @@ function paintSurround() {
 }
 
 main().catch((error) => {
-  show(error instanceof Over ? error.section : "broken");
-  if (!(error instanceof Over)) throw error;
+  show("broken");
+  throw error;
 });

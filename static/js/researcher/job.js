@@ -1,6 +1,8 @@
 // Keeps the progress of long work alive: asks the server every two seconds until the work is over.
 // The page is whole without it; a reload shows the same.
 
+import { ask, replace } from "./parts.js";
+
 const EVERY_MS = 2000;
 
 for (const section of document.querySelectorAll("[data-progress]")) {
@@ -26,15 +28,6 @@ async function follow(section) {
     }
     show(section, job, timeLeft(pace, job));
     for (const [id, html] of Object.entries(job.parts)) replace(id, html);
-  }
-}
-
-async function ask(address) {
-  try {
-    const reply = await fetch(address, { headers: { Accept: "application/json" }, redirect: "error" });
-    return reply.ok ? await reply.json() : null;
-  } catch {
-    return null;
   }
 }
 
@@ -66,14 +59,4 @@ function timeLeft(pace, job) {
 function say(section, name, text) {
   const element = section.querySelector(`[data-job=${name}]`);
   if (element && element.textContent !== text) element.textContent = text;
-}
-
-// What is open stays open: a reader of the numbers is not thrown out by the next poll.
-function replace(id, html) {
-  const element = document.getElementById(id);
-  if (!element) return;
-  const parsed = new DOMParser().parseFromString(html, "text/html").body;
-  const open = [...element.querySelectorAll("details")].map((details) => details.open);
-  parsed.querySelectorAll("details").forEach((details, i) => (details.open = Boolean(open[i])));
-  element.replaceChildren(...parsed.childNodes);
 }

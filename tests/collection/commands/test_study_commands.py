@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.utils import timezone
 from PIL import Image
 
+from collection.design.protocol import Protocol
+from collection.management.commands.create_study import settings_help
 from collection.models import Export, Question, Rater, Session, Study, StudyPair, Verdict
 from collection.services.answers import answer_record
 from collection.tasks import export_task
@@ -77,7 +79,7 @@ def answered_study(**protocol):
 def answer_by_key(session):
     for question in session.questions.all():
         side = "left" if question.left_id < question.right_id else "right"
-        answer_record(session, question.token, side, 900, {}, timezone.now())
+        answer_record(session.token, question.token, side, 900, {}, timezone.now())
 
 
 def test_from_photos_to_a_dataset_and_back(photos, tmp_path):
@@ -110,19 +112,6 @@ def test_from_photos_to_a_dataset_and_back(photos, tmp_path):
     assert Question.objects.count() == 26
 
 
-def test_a_protocol_is_read_from_a_file(tmp_path):
-    Scene.objects.create(name="photo", width=9, height=9, original="x.jpg")
-    path = tmp_path / "protocol.json"
-    path.write_text(json.dumps({"n_main": 30, "rules": {"min_consistency": 0.8}}))
-    _, made = run(
-        "create_study", "S", "--protocol", path, "--set", "n_checks=5", "--simulated", "--purpose", "Why"
-    )
-    assert (made["protocol"]["n_main"], made["protocol"]["n_checks"]) == (30, 5)
-    assert made["protocol"]["rules"]["min_consistency"] == 0.8
-    study = Study.objects.get()
-    assert (study.is_simulated, study.purpose) == (True, "Why")
-
-
 def test_a_study_may_be_of_one_category():
     for category in ("food", "people"):
         Scene.objects.create(name=category, category=category, width=9, height=9, original=f"{category}.jpg")
@@ -137,36 +126,50 @@ def test_a_study_may_be_of_one_category():
         (["--set", "n_mian=3"], "did you mean 'n_main'"),
         (["--set", "n_main=0"], "n_main is 0; it must be a whole number"),
         (["--set", "n_main"], "NAME=VALUE"),
-        (["--protocol", "/nowhere.json"], "/nowhere.json cannot be read"),
-        (["--slug", "Bad slug"], "such as 'bad-slug'"),
+        (["--slug", "Bad slug"], "slug is 'Bad slug'; it must be at most 50 of a-z"),
+        (["--set", "phases=main"], "phases is 'main'; it must be a list of some of consent, display"),
+        (["--set", 'phases=["consent"]'], "it must be a list with main"),
+        (["--set", 'turn_away=["color_vision"]'], "it must be a list of some of levels, practice"),
+        (["--set", "consent=" + "line\n" * 9000], "it must be a text"),
+        (["--set", 'translations={"de": "Ja"}'], "translations is {'de': 'Ja'}; it must be language →"),
     ],
 )
 def test_wrong_settings_are_named_and_no_study_is_made(args, message):
     Scene.objects.create(name="photo", width=9, height=9, original="x.jpg")
-    assert message in refused("create_study", "S", *args)
+    told = refused("create_study", "S", *args)
+    assert message in told
+    assert "\n" not in told
+    assert len(told) < 400
     assert not Study.objects.exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "is no JSON"),
-        ("[]", "must be an object"),
-        ('{"n_main": "x"}', "n_main is 'x'"),
-        ('{"seed": NaN}', "NaN"),
-    ],
-)
-def test_a_wrong_protocol_file_is_named(tmp_path, text, message):
+def test_the_help_lists_every_setting_as_it_can_be_set():
+    """Read back, all of them together make the default protocol."""
+    lines = [line.strip() for line in settings_help().splitlines() if line.startswith("  ")]
+    data = Protocol().to_json()
+    names = {*data, *(f"rules.{name}" for name in data["rules"])} - {"rules"}
+    assert {line.partition("=")[0] for line in lines} == names
+    whole = [line for line in lines if not line.endswith("…")]
+    assert len(lines) - len(whole) == 1  # the consent text
+    changed = Protocol(phases=("main",), n_main=7, n_checks=2, block_size=0)
+    assert changed.with_settings(whole) == Protocol()
+    parser = load_command_class("collection", "create_study").create_parser("manage.py", "create_study")
+    assert settings_help() in parser.format_help()
+
+
+def test_lists_and_objects_are_set_as_json():
     Scene.objects.create(name="photo", width=9, height=9, original="x.jpg")
-    path = tmp_path / "protocol.json"
-    path.write_text(text)
-    answer = refused("create_study", "S", "--protocol", path)
-    assert str(path) in answer
-    assert message in answer
+    texts = {"de": {"question": "Welches?", "consent": "Ja."}}
+    settings = ['phases=["main", "display"]', 'source_quotas={"A": 0.25, "D": 0.75}']
+    settings.append(f"translations={json.dumps(texts)}")
+    _, made = run("create_study", "S", *(word for setting in settings for word in ("--set", setting)))
+    assert made["protocol"]["phases"] == ["display", "main"]
+    assert made["protocol"]["source_quotas"] == {"A": 0.25, "D": 0.75}
+    assert made["protocol"]["translations"] == texts
 
 
-def test_a_file_where_the_name_belongs_is_a_slip():
-    assert "create_study NAME --protocol my.json" in refused("create_study", "my.json")
+def test_a_json_file_where_the_name_belongs_is_a_slip():
+    assert "a study is written as YAML" in refused("create_study", "my.json")
 
 
 def test_without_scenes_there_is_no_study():
@@ -183,6 +186,21 @@ def test_an_unknown_study_is_answered_with_near_names(command, tmp_path):
 def test_what_cannot_be_opened_says_why():
     study = factories.make_study(n_scenes=1, per_scene=3, status="draft", n_main=8, n_checks=2)
     assert "the study has 3" in refused("open_study", study.slug)
+
+
+@pytest.mark.parametrize(
+    ("args", "slug", "is_made_up"),
+    [
+        (["日本"], "study", True),
+        (["日本", "--slug", "japan"], "japan", False),
+        (["Grey days"], "grey-days", False),
+    ],
+)
+def test_a_slug_that_the_name_does_not_give_is_said(args, slug, is_made_up):
+    Scene.objects.create(name="photo", width=9, height=9, original="originals/photo.jpg")
+    text, made = run("create_study", *args)
+    assert made["study"] == slug
+    assert (f"{slug!r} was made up; --slug" in text) is is_made_up
 
 
 @pytest.mark.django_db(transaction=True)
@@ -237,12 +255,14 @@ def test_an_export_never_overwrites(tmp_path):
     assert not Export.objects.exists()
 
 
-def test_an_export_that_fails_is_exit_code_1_and_leaves_nothing(tmp_path):
+def test_an_export_that_fails_is_exit_code_1_and_leaves_nothing(tmp_path, caplog):
     study = answered_study()
     Rendition.objects.update(sha256="0" * 64)
     with pytest.raises(CommandError, match="Restore the file") as caught:
         run("export_ppsd", study.slug, tmp_path / "out" / "mine")
     assert caught.value.returncode == 1
+    assert str(caught.value).startswith("export failed: ")
+    assert "failed" not in caplog.text  # the command says it, once
     assert list((tmp_path / "out").iterdir()) == []
     assert Export.objects.get().state == "failed"
 
@@ -276,3 +296,17 @@ def test_an_import_without_a_protocol_says_so(tmp_path):
     text, result = run("import_ppsd", folder, "--slug", "mine")
     assert "holds no protocol" in text
     assert result["study"] == "mine"
+
+
+def test_the_published_layout_goes_out_and_comes_in(tmp_path):
+    """One rater, 8 main answers about 4 scenes: as many as there are scenes can be said."""
+    study = answered_study(validation_raters=0)
+    text, exported = run("export_ppsd", study.slug, tmp_path / "view", "--layout", "published")
+    n_scenes = Question.objects.filter(kind="main").values("pair__scene").distinct().count()
+    assert f"Of these, {n_scenes} judgments by 1 raters are in the published layout" in text
+    assert (exported["answers_in_layout"], exported["judgments"]) == (n_scenes, 11)
+    _, imported = run("import_ppsd", tmp_path / "view", "--slug", "back")
+    assert (imported["study"], imported["raters"], imported["pairs"]) == ("back", 1, n_scenes)
+    (tmp_path / "view" / "responses" / "train" / "user_response_example1.json").write_text("{")
+    answer = refused("import_ppsd", tmp_path / "view")
+    assert "  responses/train/user_response_example1.json: is no JSON" in answer

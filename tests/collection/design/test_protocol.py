@@ -89,3 +89,15 @@ def test_settings_are_typed_as_on_a_command_line():
 def test_a_mistyped_setting_is_named(typed, message):
     with pytest.raises(ValueError, match=message):
         Protocol().with_settings([typed])
+
+
+def test_one_threshold_written_in_two_ways_has_one_name():
+    assert RuleSet(min_consistency=1).name == RuleSet(min_consistency=1.0).name != RuleSet().name
+
+
+def test_a_rule_set_takes_settings_as_they_are_typed():
+    assert RuleSet().with_settings(["min_consistency=0.8", "rules.version=strict"]) == RuleSet(
+        version="strict", min_consistency=0.8
+    )
+    with pytest.raises(ValueError, match="did you mean 'min_consistency'"):
+        RuleSet().with_settings(["min_consistensy=0.8"])

@@ -87,6 +87,13 @@ def rater_row(rater):
         "dynamic_range": "standard",
         "color_depth": 24,
         "platform": "macOS",
+        "language": "de" if rater == "alice" else "en",
+        "color_vision": None,
+        "levels": {"alice": "passed", "bob": "failed", "charlie": "unknown"}[rater],
+        "practice": "passed",
+        "night_mode": "no",
+        "room_light": None,
+        "device_kind": "laptop",
         "n_answers": 5,
         "consistency": 1.0,
         "median_response_ms": 1200,
@@ -128,6 +135,10 @@ def judgment_row(rater, n, scene, other):
         "question_index": n,
         "answered_at": NOON + dt.timedelta(seconds=3 * n),
     }
+
+
+def as_tie(row):
+    return row | {"chosen_side": "tie", "preferred_image": None, "rejected_image": None}
 
 
 DOCUMENT = {"study": {"name": "Café | colours", "licence": "cc-by-4.0"}}

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from collection.export.check import MOST_FAULTS, Fault, check_folder
-from collection.export.format import ROW_GROUP
+from collection.export.format import LATER_COLUMNS, ROW_GROUP
 from tests.collection.export import small
 
 
@@ -125,6 +125,9 @@ def test_a_column_too_few_too_many_and_of_another_type(folder):
         ("raters", 2, {"exclusion_reason": None}, "is not valid without an exclusion_reason"),
         ("raters", 2, {"split": "train"}, "who is not valid is in split 'train'"),
         ("raters", 0, {"simulation": "no"}, "simulation is no JSON object"),
+        ("raters", 0, {"levels": "good"}, "levels is 'good'; it must be one of passed, failed, unknown"),
+        ("raters", 0, {"room_light": "sunny"}, "room_light is 'sunny'; it must be one of dark, dim"),
+        ("raters", 0, {"language": "x" * 11}, "it may have 10 characters"),
         ("judgments", 0, {"rater_id": "dave"}, "rater_id 'dave' is not in raters.parquet"),
         ("judgments", 0, {"pair_id": "nothing"}, "pair_id 'nothing' is not in pairs.parquet"),
         ("judgments", 0, {"left_image": "nothing"}, "left_image 'nothing' is not in images.parquet"),
@@ -132,6 +135,14 @@ def test_a_column_too_few_too_many_and_of_another_type(folder):
         ("judgments", 3, {"chosen_side": "middle"}, "chosen_side is 'middle'"),
         ("judgments", 3, {"preferred_image": "scene-2-2"}, "preferred_image is not the image of the side"),
         ("judgments", 3, {"rejected_image": "scene-2-0"}, "rejected_image is not the image beside"),
+        ("judgments", 3, {"chosen_side": "tie"}, "preferred_image is 'scene-2-0' in a tie"),
+        (
+            "judgments",
+            3,
+            {"chosen_side": "tie", "preferred_image": None},
+            "rejected_image is 'scene-2-2' in a tie",
+        ),
+        ("judgments", 3, {"preferred_image": None}, "preferred_image is not the image of the side"),
         ("judgments", 3, {"response_ms": -1}, "response_ms is -1"),
         ("judgments", 4, {"repeats_judgment": None}, "a check without repeats_judgment"),
         ("judgments", 3, {"repeats_judgment": "alice-0"}, "stands in a judgment that is no check"),
@@ -163,6 +174,24 @@ def test_a_check_with_unflipped_sides_is_named(folder):
         right_image=first["right_image"],
     )
     assert str(only_fault(folder)) == "judgments.parquet, row 4: the sides are not flipped ('alice-0')"
+
+
+def test_ties_are_no_fault_and_their_checks_count_for_nothing(tmp_path):
+    """Alice's check is a tie, bob's first answer is; charlie's agree."""
+    rows = {row["judgment_id"]: row for row in small.tables()["judgments"]}
+    for name in ("alice-4", "bob-0"):
+        rows[name] = small.as_tie(rows[name])
+    unknown = {"consistency": None}
+    raters = [row if row["rater_id"] == "charlie" else row | unknown for row in small.tables()["raters"]]
+    folder = small.write_small(tmp_path / "study", judgments=list(rows.values()), raters=raters)
+    assert check_folder(folder) == []
+
+
+def test_a_folder_from_before_the_later_columns_is_whole(folder):
+    path = folder / "raters.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(list(LATER_COLUMNS["raters"])), path)
+    (folder / "croissant.json").unlink()
+    assert check_folder(folder) == []
 
 
 def test_ten_faults_are_enough(folder):

@@ -4,11 +4,15 @@ import warnings
 import pyarrow.parquet as pq
 import pytest
 
+from collection.design.protocol import RuleSet
+from collection.design.rules import judge_rater
+from collection.export.card import RULES
 from collection.export.folder import BATCH, dataset_sha256, folder_writing, write_folder
-from collection.export.format import ROW_GROUP, TABLES
+from collection.export.format import DOCUMENTS, ROW_GROUP, TABLES
+from collection.export.manifest import MANIFEST
 from tests.collection.export import small
 
-ALL_FILES = {"README.md", "croissant.json", "protocol.json", "images", *(f"{t}.parquet" for t in TABLES)}
+ALL_FILES = {*DOCUMENTS, MANIFEST, "images", *(f"{t}.parquet" for t in TABLES)}
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -170,6 +174,35 @@ def test_the_card_counts_what_the_files_hold(tmp_path):
     assert "| `median_too_fast` | the middle response time is too short | 1 | 5 |" in card
     assert "| raters | 1 | 1 | 1 |" in card
     assert "SIMULATED" not in card
+
+
+def test_the_card_counts_ties_screenings_and_what_was_said(tmp_path):
+    rows = small.tables()["judgments"]
+    rows[1] = small.as_tie(rows[1])
+    folder = small.write_small(tmp_path / "study", judgments=rows)
+    card = (folder / "README.md").read_text()
+    assert "checks that show an earlier pair again, flipped; 1 of all are ties)" in card
+    for line in (
+        "language of the pages: de | 1",
+        "black and white levels: failed | 1",
+        "device in hand: laptop | 3",
+    ):
+        assert f"| {line} |" in card
+    assert "colour-vision plates" not in card  # nobody was asked
+    assert "light in the room" not in card
+
+
+def test_the_card_has_words_for_every_rule():
+    assert judge_rater([], RuleSet()).evidence.keys() - {"pay"} == RULES.keys()
+
+
+def test_the_card_tells_the_protocol_as_it_was_run(tmp_path):
+    protocol = {"phases": ["main"], "allow_tie": True, "question": "Which?", "n_main": 4, "n_checks": 1}
+    document = {"protocol.json": json.dumps({"protocol": protocol})}
+    write_folder(tmp_path / "study", small.tables(), small.images().items(), document)
+    card = (tmp_path / "study" / "README.md").read_text()
+    assert "one had to be chosen, or “no difference”. Each session had 4 main questions and 1 checks." in card
+    assert "Nobody was asked for consent" in card
 
 
 def test_simulated_raters_are_said_first(tmp_path):

@@ -12,13 +12,15 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from collection.export.check import check_folder
+from collection.export.format import LATER_COLUMNS, OUTCOMES, QUESTIONNAIRE
 from collection.export.read import DatasetError, dataset_import
-from collection.export.write import dataset_export, export_run
+from collection.export.write import QUESTIONNAIRE_COLUMNS, dataset_export, export_run
 from collection.models import (
     Device,
     DisplayRecord,
     Export,
     Person,
+    PhaseRecord,
     Question,
     Rater,
     Session,
@@ -27,8 +29,9 @@ from collection.models import (
     StudyScene,
     Verdict,
 )
+from collection.services.displays import display_record_store
 from collection.services.exports import export_create
-from collection.services.sessions import display_record_store
+from collection.services.phases import QUESTIONNAIRE_FIELDS
 from collection.services.studies import StudyError
 from collection.services.verdicts import verdicts_compute
 from tests.collection import factories
@@ -156,6 +159,87 @@ def test_verdicts_and_splits_stand_with_the_raters(study, tmp_path):
     assert sorted(splits) == ["train"] * 4 + ["validation"]  # a fifth of five
 
 
+def test_a_tie_prefers_nothing(study, tmp_path):
+    """Ties of bob: a first answer, another check, and an answer that no check repeats."""
+    first, other = Question.objects.filter(session__rater__public_id=(bob := rater_id("bob")), kind="check")[
+        :2
+    ]
+    plain = Question.objects.filter(session=first.session, kind="main", repeated_by=None)[0]
+    ties = [first.repeats, other, plain]
+    Question.objects.filter(pk__in=[tie.pk for tie in ties]).update(chosen_side="tie")
+    facts = dataset_export(study, tmp_path / "out")
+    assert facts.ties == 3
+    assert check_folder(tmp_path / "out") == []
+    judgments = {row["judgment_id"]: row for row in rows(tmp_path / "out", "judgments")}
+    for tie in ties:
+        row = judgments[tie.public_id]
+        assert (row["chosen_side"], row["preferred_image"], row["rejected_image"]) == ("tie", None, None)
+    row = next(row for row in rows(tmp_path / "out", "raters") if row["rater_id"] == bob)
+    assert (row["n_answers"], row["consistency"], row["valid"]) == (16, 1, True)
+
+
+def test_a_rater_is_judged_by_the_answers_that_are_written(study, tmp_path):
+    """A check whose first answer is still open repeats nothing, so it stays out; another check is a tie."""
+    check, tie = Question.objects.filter(session__rater__public_id=(bob := rater_id("bob")), kind="check")[:2]
+    Question.objects.filter(pk=check.repeats_id).update(chosen_side="", answered_at=None)
+    Question.objects.filter(pk=tie.pk).update(chosen_side="tie")
+    dataset_export(study, tmp_path / "out")
+    assert check_folder(tmp_path / "out") == []
+    row = next(row for row in rows(tmp_path / "out", "raters") if row["rater_id"] == bob)
+    assert (row["n_answers"], row["consistency"], row["valid"]) == (14, 1, True)
+
+
+def screen(name, *, language="", questionnaire=None, **outcomes):
+    session = Session.objects.get(rater__public_id=rater_id(name))
+    Session.objects.filter(pk=session.pk).update(language=language)
+    for phase, tries in outcomes.items():
+        for attempt, outcome in enumerate(tries.split(), start=1):
+            session.phases.create(phase=phase, attempt=attempt, outcome=outcome, answers={"answers": ["12"]})
+    if questionnaire is not None:
+        session.phases.create(phase="questionnaire", answers=questionnaire)
+
+
+def test_screenings_and_what_was_said_stand_with_the_raters(study, tmp_path):
+    said = {
+        "night_mode": "yes",
+        "room_light": "dim",
+        "device": "phone_in_hand",
+        "comments": "my name is Alice",
+    }
+    screen("alice", language="de", levels="passed", practice="failed passed", questionnaire=said)
+    screen("bob", language="en", color_vision="unknown", levels="failed", questionnaire={"device": "laptop"})
+    screen("erin", questionnaire={})
+    dataset_export(study, tmp_path / "out")
+    raters = {row["rater_id"]: row for row in rows(tmp_path / "out", "raters")}
+    columns = LATER_COLUMNS["raters"]
+    assert columns == (
+        "language", "color_vision", "levels", "practice", "night_mode", "room_light", "device_kind",
+    )  # fmt: skip
+    told = {name: [raters[rater_id(name)][column] for column in columns] for name in ("alice", "bob", "erin")}
+    assert told == {
+        "alice": ["de", None, "passed", "passed", "yes", "dim", "phone_in_hand"],
+        "bob": ["en", "unknown", "failed", None, None, None, "laptop"],
+        "erin": [None] * 7,
+    }
+    assert b"Alice" not in b"".join(files_of(tmp_path / "out").values())
+    assert "Alice" not in str(raters)
+
+
+def test_all_that_can_be_said_can_be_in_a_dataset():
+    for column, field in QUESTIONNAIRE_COLUMNS.items():
+        assert all(QUESTIONNAIRE_FIELDS[field](value) for value in QUESTIONNAIRE[column])
+    assert set(QUESTIONNAIRE_FIELDS) - set(QUESTIONNAIRE_COLUMNS.values()) == {"comments"}
+    assert set(PhaseRecord.Outcome.values) == set(OUTCOMES)
+
+
+def test_the_screen_of_another_rater_is_not_this_ones(study, tmp_path):
+    session = Session.objects.get(rater__public_id=(alice := rater_id("alice")))
+    session.displays.create(screen_width=3840, screen_height=2160, is_same_screen=False)
+    dataset_export(study, tmp_path / "out")
+    row = next(row for row in rows(tmp_path / "out", "raters") if row["rater_id"] == alice)
+    assert (row["screen_width"], row["screen_height"]) == (1440, 900)
+
+
 def rater_id(name):
     from collection.selectors.people import token_sha256
 
@@ -195,7 +279,7 @@ def test_one_person_on_two_devices_is_in_one_split(study, tmp_path):
 
 def test_who_withdrew_is_not_in_it(study, tmp_path):
     gone = rater_id("alice")
-    Person.objects.filter(raters__public_id=gone).update(withdrawn_at=timezone.now())
+    Rater.objects.filter(public_id=gone).update(withdrawn_at=timezone.now())
     dataset_export(study, tmp_path / "out")
     assert gone not in {row["rater_id"] for row in rows(tmp_path / "out", "raters")}
     assert gone not in {row["rater_id"] for row in rows(tmp_path / "out", "judgments")}
@@ -244,6 +328,12 @@ def test_answers_that_come_in_after_the_verdict_are_judged(study, tmp_path):
 def test_export_import_export_is_the_same_file_for_file(study, tmp_path):
     study.purpose, study.licence, study.citation = "To see.", "cc-by-4.0", "Us, 2026"
     study.save()
+    Question.objects.filter(kind="main", index=5).exclude(answered_at=None).update(chosen_side="tie")
+    said = {"night_mode": "unsure", "room_light": "bright", "device": "other"}
+    screen(
+        "alice", language="ja", color_vision="failed", levels="passed", practice="passed", questionnaire=said
+    )
+    screen("dave", language="en", levels="unknown", practice="failed failed", questionnaire={})
     dataset_export(study, tmp_path / "one")
     before = files_of(tmp_path / "one")
     empty_the_database()
@@ -271,6 +361,15 @@ def test_an_import_links_checks_and_keeps_verdicts(study, tmp_path):
         assert verdict.consistency == pytest.approx(row["consistency"])
     assert Session.objects.filter(finished_at=None).count() == 1
     assert StudyPair.objects.get(pair=Question.objects.filter(kind="main").first().pair).exposures > 0
+
+
+def test_an_imported_pair_has_the_source_type_of_its_images(study, tmp_path):
+    Rendition.objects.exclude(recipe={"steps": []}).update(source_type="A")
+    dataset_export(study, tmp_path / "out")
+    empty_the_database()
+    dataset_import(tmp_path / "out")
+    assert Pair.objects.filter(image_a__recipe={"steps": []}).exists()
+    assert set(Pair.objects.values_list("source_type", flat=True)) == {"A"}
 
 
 def test_simulated_raters_keep_their_taste_and_their_name(study, tmp_path):
@@ -302,6 +401,24 @@ def test_a_folder_made_elsewhere_comes_in_without_a_protocol(tmp_path):
     # Not by the rules of this site: the folder's word is kept, and said to be its word.
     assert verdicts["charlie"].reasons == ["median_too_fast"]
     assert verdicts["charlie"].evidence["stated_by"] == "dataset folder"
+
+
+def test_a_folder_from_before_there_were_phases_comes_in(study, tmp_path):
+    dataset_export(study, tmp_path / "out")
+    path = tmp_path / "out" / "raters.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(list(LATER_COLUMNS["raters"])), path)
+    (tmp_path / "out" / "croissant.json").unlink()
+    path = tmp_path / "out" / "protocol.json"
+    document = json.loads(path.read_text())
+    later = ("phases", "turn_away", "practice_tries", "block_size", "allow_tie", "allow_undo", "languages")
+    document["protocol"] = {name: v for name, v in document["protocol"].items() if name not in later}
+    path.write_text(json.dumps(document))
+    empty_the_database()
+    again = dataset_import(tmp_path / "out")
+    assert again.protocol["phases"] == ["consent", "display", "practice", "main"]
+    assert (again.protocol["practice_tries"], again.protocol["block_size"]) == (1, 0)
+    assert Session.objects.filter(study=again, language="").count() == 7
+    assert not PhaseRecord.objects.exists()
 
 
 def test_two_datasets_may_share_scenes_images_and_people(study, tmp_path):
@@ -347,9 +464,10 @@ def test_a_slug_that_is_taken_is_refused_and_another_can_be_given(study, tmp_pat
 
 def test_who_withdrew_does_not_come_back_with_an_old_dataset(study, tmp_path):
     dataset_export(study, tmp_path / "out")
-    person = Person.objects.get(raters__public_id=rater_id("bob"))
+    gone = rater_id("bob")
     empty_the_database()
-    Person.objects.create(public_id=person.public_id, withdrawn_at=timezone.now())
+    rater = factories.make_rater(factories.make_study())
+    Rater.objects.filter(pk=rater.pk).update(public_id=gone, withdrawn_at=timezone.now())
     with pytest.raises(DatasetError, match="has withdrawn"):
         dataset_import(tmp_path / "out")
 

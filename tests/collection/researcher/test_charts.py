@@ -5,7 +5,19 @@ from typing import Any
 
 import pytest
 
-from collection.researcher.charts import Line, curve, histogram, interval_bar, nice_ceiling, number
+from collection.researcher.charts import (
+    Dot,
+    Level,
+    Line,
+    curve,
+    decade_ticks,
+    dots,
+    histogram,
+    interval_bar,
+    nice_ceiling,
+    number,
+    round_ticks,
+)
 
 SVG: dict[str, Any] = {
     "edges": [0, 1, 2, 3],
@@ -95,6 +107,33 @@ def test_a_curve_of_one_point_or_one_value_is_drawn():
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.0, 4.0, [0, 1, 2, 3, 4]),
+        (0.031, 0.052, [0.03, 0.04, 0.05, 0.06]),
+        (-0.3, 0.1, [-0.3, -0.2, -0.1, 0, 0.1]),
+        (2.0, 2.0, [2, 2.5]),
+        (0.0, 0.0, [0, 0.25]),
+    ],
+)
+def test_ticks_are_round_and_hold_the_values(low, high, ticks):
+    assert round_ticks(low, high) == pytest.approx(ticks)
+
+
+def test_decades_hold_the_values():
+    assert decade_ticks(0.03, 1.5) == pytest.approx([0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
+    assert decade_ticks(0.003, 150) == pytest.approx([0.001, 0.01, 0.1, 1, 10, 100, 1000])
+
+
+def test_a_curve_over_decades_is_logarithmic_and_says_so():
+    svg = curve(series=[("loss", [(0, 100.0), (1, 10.0), (2, 1.0)])], x_label="step", y_label="loss")
+    assert "loss, logarithmic" in svg
+    (line,) = [e for e in parts(svg, "series-1") if e.tag == "polyline"]
+    first, middle, last = (float(point.split(",")[1]) for point in line.get("points").split())
+    assert middle - first == pytest.approx(last - middle, abs=0.2)
+
+
+@pytest.mark.parametrize(
     ("value", "top"), [(0, 1), (0.9, 1), (1, 1), (1.02, 1.2), (10, 10), (11, 12), (577, 600)]
 )
 def test_an_axis_ends_at_a_round_number(value, top):
@@ -106,3 +145,25 @@ def test_an_axis_ends_at_a_round_number(value, top):
 )
 def test_numbers_are_short(value, text):
     assert number(value) == text
+
+
+def test_a_dot_stands_inside_its_interval_and_labels_apart():
+    svg = dots(
+        points=[Dot(x=1, value=0.6, interval=(0.4, 0.8)), Dot(x=10, value=0.5, interval=(0.1, 0.9))],
+        levels=[
+            Level(at=0.5, label="chance 50 %", kind="chance"),
+            Level(at=0.52, label="limit 52 %", kind="limit"),
+        ],
+        x_range=(1, 10),
+        y_ticks=[(0, "0"), (1, "1")],
+        x_label="question",
+        y_label="share",
+    )
+    dot, bar = parts(svg, "dot")[0], parts(svg, "interval")[0]
+    assert float(bar.get("y2")) < float(dot.get("cy")) < float(bar.get("y1"))
+    heights = sorted(
+        float(text.get("y"))
+        for text in ET.fromstring(svg).iter()
+        if text.get("class") in ("chance", "limit") and text.tag == "text"
+    )
+    assert heights[1] - heights[0] >= 14
