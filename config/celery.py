@@ -16,6 +16,10 @@ app.autodiscover_tasks()
 @worker_ready.connect
 def take_up_jobs_again(**_: Any) -> None:
     """Messages can be lost and workers die; the rows know what is still to do."""
+    from collection.services.audit import acting
+    from collection.services.webhooks import deliveries_take_up
     from variants.jobs import jobs_take_up_again
 
-    jobs_take_up_again()
+    with acting("worker"):
+        jobs_take_up_again()
+        deliveries_take_up()

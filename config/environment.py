@@ -67,6 +67,19 @@ def database_settings(data: Path) -> dict[str, Any]:
     return settings
 
 
+def cache_settings() -> dict[str, Any]:
+    """CACHE_URL, or counts in each process's own memory."""
+    url = env.str("CACHE_URL", default="")
+    if not url:
+        return {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 10_000},
+        }
+    if urlsplit(url).scheme not in ("redis", "rediss"):
+        raise ImproperlyConfigured("CACHE_URL must be redis://host:port/number")
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+
+
 def broker_settings(data: Path) -> tuple[str, dict[str, str]]:
     """CELERY_BROKER_URL, or kombu's filesystem transport under `data`; the address and its options."""
     url: str = env.str("CELERY_BROKER_URL", default="")
@@ -102,3 +115,70 @@ def storage_settings(data: Path) -> dict[str, Any]:
             "OPTIONS": {"bucket_name": parts.netloc, "location": parts.path.strip("/")},
         }
     raise ImproperlyConfigured(f"STORAGE_URL is {url!r}; use file:///folder or s3://bucket/prefix")
+
+
+PRINTED = "django.core.mail.backends.console.EmailBackend"
+
+
+def email_settings() -> dict[str, Any]:
+    """EMAIL_URL, such as smtp+tls://user:password@host:587; unset means that the server prints its mail."""
+    url = env.str("EMAIL_URL", default="")
+    if not url:
+        return {"EMAIL_BACKEND": PRINTED}
+    if urlsplit(url).scheme not in env.EMAIL_SCHEMES:
+        raise ImproperlyConfigured(
+            f"EMAIL_URL must be one of {', '.join(f'{scheme}://' for scheme in env.EMAIL_SCHEMES)}, "
+            "such as smtp+tls://user:password@mail.example.org:587"
+        )
+    settings: dict[str, Any] = env.email_url_config(url)
+    return settings
+
+
+SIGN_UP = ("open", "invited", "closed")
+
+
+def sign_up_policy() -> str:
+    """SIGN_UP: who may make an account."""
+    policy: str = env.str("SIGN_UP", default="") or "invited"
+    if policy not in SIGN_UP:
+        raise ImproperlyConfigured(f"SIGN_UP is {policy!r}; it must be {', '.join(SIGN_UP)}")
+    return policy
+
+
+DIFFUSION = {
+    "device": ("auto", r"auto|cpu|mps|cuda(:\d+)?", "auto, cuda, cuda:1, mps or cpu"),
+    "dtype": ("auto", "auto|bfloat16|float16|float32", "auto, bfloat16, float16 or float32"),
+    "offload": ("none", "none|model|sequential", "none, model or sequential"),
+    "batch": ("1", r"[1-9]\d{0,2}", "a number from 1 to 999"),
+}
+"""What the machine that runs generative models is told: default, form, and the form in words."""
+
+
+def diffusion_settings() -> dict[str, Any]:
+    """DIFFUSION_DEVICE, DIFFUSION_DTYPE, DIFFUSION_OFFLOAD and DIFFUSION_BATCH."""
+    settings: dict[str, Any] = {}
+    for name, (default, form, words) in DIFFUSION.items():
+        variable = f"DIFFUSION_{name.upper()}"
+        value = env.str(variable, default="") or default
+        if not re.fullmatch(form, value):
+            raise ImproperlyConfigured(f"{variable} is {value!r}; it must be {words}")
+        settings[name] = value
+    return settings | {"batch": int(settings["batch"])}
+
+
+def webhook_allow() -> list[str]:
+    """WEBHOOK_ALLOW: receivers inside the network, as `host` or `host:port` each, with commas between."""
+    allowed = []
+    for entry in env.list("WEBHOOK_ALLOW", default=[]):
+        try:
+            parts = urlsplit(f"//{entry.strip()}")
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if not host or parts.netloc != entry.strip() or "@" in entry:
+            raise ImproperlyConfigured(
+                f"WEBHOOK_ALLOW has {entry!r}; an entry is a host or host:port, such as receiver.internal:8080"
+            )
+        name = f"[{host}]" if ":" in host and port else host
+        allowed.append(f"{name}:{port}" if port else host)
+    return allowed

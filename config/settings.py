@@ -4,16 +4,23 @@ Unset variables mean the embedded set-up: SQLite, files on disk and a broker mad
 of files, all under TONALIST_DATA. `.env` beside manage.py is read first.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 from config.environment import (
     broker_settings,
+    cache_settings,
     data_folder,
     database_settings,
+    diffusion_settings,
+    email_settings,
     env,
     secret_key,
+    sign_up_policy,
     storage_settings,
+    webhook_allow,
 )
+from variants.sources.generated import EDITOR, GENERATOR, WRITER
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_env(BASE_DIR / ".env")
@@ -32,6 +39,11 @@ INSTALLED_APPS = [
     "collection.apps.CollectionConfig",
     "variants.apps.VariantsConfig",
     "rest_framework",
+    "drf_spectacular",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "axes",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -49,7 +61,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "collection.middleware.ActorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -66,12 +81,14 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.accounts.account_context",
             ],
         },
     },
 ]
 
 DATABASES = {"default": database_settings(TONALIST_DATA)}
+CACHES = {"default": cache_settings()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -86,8 +103,48 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "researcher:study-list"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+
+# Researchers' accounts.
+SIGN_UP = sign_up_policy()
+ACCOUNT_ADAPTER = "config.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_USERNAME_VALIDATORS = "config.accounts.username_validators"
+ACCOUNT_USERNAME_BLACKLIST = ["admin", "participant", "root", "visitor", "worker"]  # names of the audit trail
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Tonalist: "
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# Axes counts an account's tries from one address. These hold for all addresses together, and for codes of
+# the second factor; an office may sit behind one address.
+ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "300/m/ip,60/h/key", "signup": "60/m/ip"}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Tonalist"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # a site without mail has second factors too
+
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_SENSITIVE_PARAMETERS = ["login", "username", "ip_address"]  # some type their password there
+AXES_DISABLE_ACCESS_LOG = True  # who signs in from where is nobody's business
+AXES_USERNAME_CALLABLE = "config.accounts.guessed_username"
+AXES_CLIENT_IP_CALLABLE = "config.accounts.guessing_address"
+AXES_LOCKOUT_CALLABLE = "config.accounts.locked_out"
+
+globals().update(email_settings())
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Tonalist <tonalist@localhost>")
 
 LANGUAGE_CODE = "en"
+# Participants' pages speak them, each named in itself; researchers' pages speak English.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ja", "日本語"), ("ko", "한국어"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
@@ -104,11 +161,18 @@ WHITENOISE_USE_FINDERS = True
 MEDIA_URL = "/media/"  # never served as a folder: images go out by their opaque address
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+# Folders of this machine below it may be imported on the pages, by staff; empty for none.
+IMPORT_FOLDER = env.str("IMPORT_FOLDER", default="")
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tonalist",
+    "DESCRIPTION": "Studies of taste in colour and tone: how they are set up, who answered what, and the datasets "
+    "and learners that come of it. docs/api.md is the short way in.",
+    "VERSION": "1.0.0",
+    "LICENSE": {"name": "Apache-2.0"},
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["collection.api.v1.schema.completed"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
 CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = broker_settings(TONALIST_DATA)
@@ -120,16 +184,30 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
+WEBHOOK_ALLOW = webhook_allow()
+
+# How workers run models that edit photos and generate scenes.
+DIFFUSION = diffusion_settings()
+DIFFUSION_EDITOR = env.str("DIFFUSION_EDITOR", default=EDITOR)
+DIFFUSION_WRITER = env.str("DIFFUSION_WRITER", default=WRITER)
+DIFFUSION_GENERATOR = env.str("DIFFUSION_GENERATOR", default=GENERATOR)
+
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=not DEBUG)
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
-)
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+CSRF_FAILURE_VIEW = "collection.participant.views.form_refused"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"refusals": {"()": "config.logs.RefusalsInOneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler"}},
+    # Django's own handler would say everything a second time.
+    "loggers": {
+        "django": {"level": "INFO", "handlers": []},
+        "django.request": {"filters": ["refusals"]},
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }

@@ -99,7 +99,7 @@ def server(logs: Path, port: int, secret_key: str) -> Iterator[Child]:
     ]
     child = Child(
         "web server",
-        [*command, "--workers", "2", "config.wsgi:application"],
+        [*command, "--workers", "2", "--blocking-threads", "16", "config.wsgi:application"],
         logs / "server.log",
         environment,
     )

@@ -12,8 +12,9 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
 from collection.design.protocol import Protocol
-from collection.models import Export, Study
+from collection.models import Export, Role, Study
 from collection.services.exports import export_create
+from collection.services.members import member_set
 from collection.services.studies import (
     study_create,
     study_generate_variants,
@@ -86,13 +87,17 @@ def simulated_study(scenes: list[Scene], seed: int) -> Study:
 
 
 def people_study(scenes: list[Scene], seed: int) -> Study:
-    """For the visitor: the photos as large as they come, controlled edits as in any study."""
-    return _study(PEOPLE, "Try it yourself", Protocol(seed=seed), scenes, simulated=False)
+    """For the visitor: a short session of all usual phases, the photos as large as they come, controlled edits."""
+    protocol = Protocol(n_main=20, n_checks=4, block_size=12, allow_tie=True, allow_undo=True, seed=seed)
+    return _study(PEOPLE, "Try it yourself", protocol, scenes, simulated=False)
 
 
 def _study(slug: str, name: str, protocol: Protocol, scenes: list[Scene], *, simulated: bool) -> Study:
     found = Study.objects.filter(slug=slug).first()
-    return found or study_create(name, slug=slug, protocol=protocol, scenes=scenes, simulated=simulated)
+    study = found or study_create(name, slug=slug, protocol=protocol, scenes=scenes, simulated=simulated)
+    if not study.memberships.exists():
+        member_set(study, get_user_model()._default_manager.get(username=RESEARCHER), Role.OWNER)
+    return study
 
 
 def people_order(study: Study) -> list[RenderJob]:
@@ -146,7 +151,7 @@ def people_open(study: Study) -> None:
 
 def export_order(study: Study) -> Export:
     """The study's dataset, or the job that an earlier run left."""
-    return _usable(study.exports.order_by("pk")) or export_create(study)
+    return _usable(study.exports.filter(layout=Export.Layout.FOLDER).order_by("pk")) or export_create(study)
 
 
 def run_order(export: Export, seed: int) -> Run:
@@ -188,9 +193,9 @@ def jobs_wait(jobs: Sequence[Job], report: Progress, worker: Child) -> None:
 def photos_render(run: Run, scenes: list[Scene], report: Progress) -> Path:
     """Each photo to the taste of three raters whom the learner has never met; the folder of the results."""
     # torch comes with these; the other stages leave it to the worker.
-    from learning.cli import references_of
     from learning.data.dataset import PreferenceDataset
     from learning.systems.load import load_run
+    from learning.tastes import references_of
 
     folder = settings.TONALIST_DATA / "demo-renders"
     dataset = PreferenceDataset.load(Path(run.dataset))

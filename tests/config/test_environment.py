@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from config import environment
 
@@ -41,13 +42,20 @@ def test_debug_off_without_a_secret_key_is_an_error_that_tells_the_command(tmp_p
 def test_urls_of_services_are_taken_as_given(tmp_path):
     done = settings_with(
         tmp_path,
-        "settings.DATABASES['default']['ENGINE'], settings.CELERY_BROKER_URL, settings.DEBUG",
+        "settings.DATABASES['default']['ENGINE'], settings.CELERY_BROKER_URL, settings.DEBUG, "
+        "settings.CACHES['default']['LOCATION']",
         DATABASE_URL="postgres://user@db.example/tonalist",
+        CACHE_URL="redis://cache.example/1",
         CELERY_BROKER_URL="redis://cache.example/3",
         DEBUG="off",
         SECRET_KEY="x" * 50,
     )
-    assert done.stdout.split() == ["django.db.backends.postgresql", "redis://cache.example/3", "False"]
+    assert done.stdout.split() == [
+        "django.db.backends.postgresql",
+        "redis://cache.example/3",
+        "False",
+        "redis://cache.example/1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +63,7 @@ def test_urls_of_services_are_taken_as_given(tmp_path):
     [
         ({"DATABASE_URL": "garbage"}, "DATABASE_URL must be postgres://"),
         ({"DATABASE_URL": "mysql://u@h/n"}, "DATABASE_URL must be postgres://"),
+        ({"CACHE_URL": "memcached://h"}, "CACHE_URL must be redis://"),
         ({"TONALIST_DATA": "/proc/nope"}, "TONALIST_DATA is /proc/nope, which cannot be made"),
         ({"DEBUG": "off"}, "SECRET_KEY is not set and DEBUG is off"),
     ],
@@ -108,3 +117,57 @@ def test_another_storage_url_is_an_error_that_shows_it(url, tmp_path, monkeypatc
     ) as raised:
         environment.storage_settings(tmp_path)
     assert repr(url) in str(raised.value)
+
+
+def test_machines_for_diffusion_are_told_by_variables(tmp_path):
+    show = "settings.DIFFUSION, settings.DIFFUSION_EDITOR"
+    done = settings_with(
+        tmp_path, show, DIFFUSION_OFFLOAD="model", DIFFUSION_BATCH="4", DIFFUSION_EDITOR="own/editor"
+    )
+    assert done.stdout.strip() == (
+        "{'device': 'auto', 'dtype': 'auto', 'offload': 'model', 'batch': 4} own/editor"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("DIFFUSION_DTYPE", "int8", "must be auto, bfloat16, float16 or float32"),
+        ("DIFFUSION_BATCH", "0", "must be a number from 1 to 999"),
+        ("DIFFUSION_DEVICE", "tpu", "must be auto, cuda, cuda:1, mps or cpu"),
+    ],
+)
+def test_what_no_machine_can_do_is_named_with_its_variable(tmp_path, variable, value, words):
+    done = settings_with(tmp_path, "settings.DIFFUSION", **{variable: value})
+    assert f"{variable} is {value!r}; it {words}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("", "console.EmailBackend"),
+        ("smtp+tls://bob:pa%40ss@mail.example.org:587", "smtp.EmailBackend mail.example.org 587 pa@ss True"),
+    ],
+)
+def test_mail_goes_where_the_environment_says(monkeypatch, url, shown):
+    monkeypatch.setenv("EMAIL_URL", url)
+    found = environment.email_settings()
+    names = ("EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS")
+    assert " ".join(str(found[name]) for name in names if name in found).endswith(shown)
+
+
+@pytest.mark.parametrize(("name", "value"), [("EMAIL_URL", "mail.example.org"), ("SIGN_UP", "everybody")])
+def test_impossible_mail_and_sign_up_are_refused_with_what_is_possible(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    look = environment.email_settings if name == "EMAIL_URL" else environment.sign_up_policy
+    with pytest.raises(ImproperlyConfigured, match=name):
+        look()
+
+
+def test_receivers_inside_are_named_one_by_one(monkeypatch):
+    monkeypatch.setenv("WEBHOOK_ALLOW", "Receiver.internal, 10.0.0.7:9000,[::1]:80,[fd00::2]")
+    assert environment.webhook_allow() == ["receiver.internal", "10.0.0.7:9000", "[::1]:80", "fd00::2"]
+    for wrong in ("http://receiver.internal", "a/b", "host:port", "user@host", "10.0.0.0/8"):
+        monkeypatch.setenv("WEBHOOK_ALLOW", wrong)
+        with pytest.raises(ImproperlyConfigured, match="WEBHOOK_ALLOW"):
+            environment.webhook_allow()
