@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 
 from learning.models import Run
@@ -17,6 +18,9 @@ class Report(Job):
     # An evaluation.protocol.EvaluationProtocol as data.
     protocol = models.JSONField(default=dict)
     is_simulated = models.BooleanField(default=False)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         ordering = ["-pk"]

@@ -20,9 +20,17 @@ ROW_WORDS = {
 }
 
 
+FOUR = ("d_pp", "d_pn", "d_np", "d_nn")
+ORACLE_RESTS = "tuned to do nothing here: no room above the untouched photo"
+SAME = 1e-9
+"""Relative differences up to it are none: both rows are measured of the same images."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportLine:
     name: str
+    note: str
+    """What has to be known to read the row; mostly empty."""
     is_run: bool
     cqs: str
     interval: str
@@ -44,29 +52,45 @@ def report_tables(rows: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
     tables = []
     for scenes, scenes_words in SCENES.items():
         for metric, metric_words in METRICS.items():
-            lines = [
-                _line(row, has_many_runs)
-                for row in rows
-                if (row.get("metric"), row.get("scenes")) == (metric, scenes)
-            ]
+            of_table = [row for row in rows if (row.get("metric"), row.get("scenes")) == (metric, scenes)]
+            lines = [_line(row, oracle_note(row, of_table), has_many_runs) for row in of_table]
             if lines:
                 tables.append(ReportTable(title=f"CQS by {metric_words}, {scenes_words}", lines=lines))
     return tables
 
 
-def _line(row: Mapping[str, Any], has_many_runs: bool) -> ReportLine:
+def oracle_note(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Why the oracle's row is identity's; empty for other rows, and where it edits.
+
+    Args:
+        row: of the report.
+        rows: those of the same metric and scenes, identity's among them.
+    """
+    identity = next((other for other in rows if other.get("name") == "identity"), None)
+    if row.get("name") != "oracle" or identity is None or any(row.get(d) is None for d in FOUR):
+        return ""
+    rests = all(math.isclose(float(row[d]), float(identity[d]), rel_tol=SAME, abs_tol=SAME) for d in FOUR)
+    return ORACLE_RESTS if rests else ""
+
+
+def raters_words(n: Any, *, simulated: bool = False) -> str:
+    return f"{n} {'simulated ' if simulated else ''}rater{'' if n == 1 else 's'}"
+
+
+def _line(row: Mapping[str, Any], note: str, has_many_runs: bool) -> ReportLine:
     name = str(row.get("name", ""))
     of_run = f" ({row['run']})" if has_many_runs and row.get("run") else ""
     interval = row.get("cqs_interval")
     return ReportLine(
         name=ROW_WORDS.get(name, name) + of_run,
+        note=note,
         is_run=name not in ROW_WORDS,
         cqs=figure(row.get("cqs")),
         interval=f"{figure(interval[0])} to {figure(interval[1])}" if interval else "–",
         alignment=_percent(row.get("alignment")),
         d_p=figure(row.get("d_p")),
         d_n=figure(row.get("d_n")),
-        n=f"{row.get('n_judgments', '–')} of {row.get('n_raters', '–')} raters",
+        n=f"{row.get('n_judgments', '–')} of {raters_words(row.get('n_raters', '–'))}",
     )
 
 

@@ -1,5 +1,6 @@
 from celery import shared_task
 
+from collection.services.audit import for_orderer
 from evaluation.models import Report
 
 
@@ -7,4 +8,4 @@ from evaluation.models import Report
 def report_task(report_id: int) -> None:
     from evaluation.reporting import report_run
 
-    Report.objects.get(pk=report_id).run(report_run)
+    Report.do(report_id, for_orderer(report_run))

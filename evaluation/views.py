@@ -1,25 +1,37 @@
-"""Pages about CQS reports, for researchers who are signed in."""
+"""Pages about CQS reports, and about runs beside each other."""
 
 import json
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST, require_safe
 
-from collection.researcher.jobs import job_cancel, job_progress
+from collection.design.csv_text import csv_text
+from collection.models import Role
+from collection.researcher.jobs import job_cancel_tell, job_progress
+from collection.researcher.pages import page_of
 from evaluation import services
+from evaluation.access import report_for, report_may, reports_of
+from evaluation.comparison import compare_reports, cqs_lines, last_losses, report_rows, settings_that_differ
 from evaluation.models import Report
 from evaluation.report_tables import report_tables
 from evaluation.services import ReportError
+from learning.access import run_may, runs_of
+from learning.loss_charts import loss_charts_beside
 from learning.models import Run
+from learning.run_folder import run_config, run_curves
 
 REPORTS_PER_PAGE = 50
+MOST_RUNS = 7
+"""Beside each other: as many as there are colours."""
 REPORT_POLICY = "; ".join(
     (
         # The report brings all it needs; it may run its own slider and dialog (which is a form), and reach nothing of the site.
@@ -38,9 +50,7 @@ REPORT_POLICY = "; ".join(
 @login_required
 @require_safe
 def report_list(request: HttpRequest) -> HttpResponse:
-    page = Paginator(Report.objects.prefetch_related("runs"), REPORTS_PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+    page = page_of(request, Paginator(reports_of(request.user), REPORTS_PER_PAGE))
     return render(request, "researcher/report_list.html", {"area": "reports", "page": page})
 
 
@@ -48,9 +58,11 @@ def report_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 def report_create(request: HttpRequest) -> HttpResponse:
     """A report of the runs named in the form."""
-    runs = list(Run.objects.filter(public_id__in=request.POST.getlist("run")))
+    runs = _runs_named(request, request.POST.getlist("run"))
     if not runs:
         raise Http404("There is no such run.")
+    if not all(run_may(request.user, run, Role.EDITOR) for run in runs):
+        raise PermissionDenied("A report needs the role editor in the study that the runs learnt from.")
     try:
         report = services.report_create(runs)
     except ReportError as error:
@@ -63,12 +75,14 @@ def report_create(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def report_detail(request: HttpRequest, public_id: str) -> HttpResponse:
-    report = _report(request, public_id)
+    report = report_for(request, public_id)
     data = _data(report)
     context = {
         "area": "reports",
         "report": report,
+        "may_change": report_may(request.user, report, Role.EDITOR),
         "runs": report.runs.all(),
+        "others": _others_like(request, report),
         "is_simulated": report.is_simulated or bool(data and data.get("simulated")),
         "data": data,
         "tables": report_tables(data["rows"]) if data else [],
@@ -80,13 +94,15 @@ def report_detail(request: HttpRequest, public_id: str) -> HttpResponse:
 @login_required
 @require_safe
 def report_progress(request: HttpRequest, public_id: str) -> JsonResponse:
-    return job_progress(_report(request, public_id))
+    return job_progress(report_for(request, public_id))
 
 
 @login_required
 @require_POST
 def report_cancel(request: HttpRequest, public_id: str) -> HttpResponse:
-    job_cancel(request, _report(request, public_id), "report")
+    report = report_for(request, public_id, Role.EDITOR)
+    services.report_cancel(report)
+    job_cancel_tell(request, report, "report")
     return redirect("evaluation:report-detail", public_id)
 
 
@@ -105,14 +121,121 @@ def report_json(request: HttpRequest, public_id: str) -> HttpResponseBase:
     return _file(request, public_id, "report.json", "application/json")
 
 
+@login_required
+@require_safe
+def report_csv(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The report's rows, one a line."""
+    report = report_for(request, public_id)
+    data = _data(report)
+    if data is None:
+        return _missing(request, report, "report.csv")
+    reply = HttpResponse(csv_text(*report_rows(data)), content_type="text/csv; charset=utf-8")
+    name = f"tonalist-{report.public_id[:8]}-report.csv"
+    reply["Content-Disposition"] = f'attachment; filename="{name}"'
+    return reply
+
+
+@login_required
+@require_safe
+def report_compare(request: HttpRequest) -> HttpResponse:
+    """Two reports side by side: `?report=…&report=…`."""
+    named = request.GET.getlist("report")[:2]
+    found = {report.public_id: report for report in reports_of(request.user).filter(public_id__in=named)}
+    reports = [found[public_id] for public_id in dict.fromkeys(named) if public_id in found]
+    if len(reports) < 2:
+        messages.info(request, "Choose two reports to see them side by side.")
+        return redirect("evaluation:report-list")
+    datas = [_data(report) for report in reports]
+    context: dict[str, Any] = {"area": "reports", "reports": reports}
+    context["is_simulated"] = any(report.is_simulated for report in reports)
+    context["missing"] = [r for r, data in zip(reports, datas, strict=True) if data is None]
+    first, second = datas
+    if first and second:
+        context["comparison"] = compare_reports(first, second)
+    return render(request, "researcher/report_compare.html", context)
+
+
+@login_required
+@require_safe
+def run_compare(request: HttpRequest) -> HttpResponse:
+    """Runs side by side: `?run=…&run=…`."""
+    runs = _runs_named(request, request.GET.getlist("run"))
+    if not 2 <= len(runs) <= MOST_RUNS:
+        messages.info(request, f"Choose 2 to {MOST_RUNS} runs to see them side by side.")
+        return redirect("learning:run-list")
+    curves = [run_curves(Path(run.folder)) for run in runs]
+    reports = [_report_of(request, run) for run in runs]
+    labels = [f"{run.system} {run.public_id[:8]}" for run in runs]
+    context = {
+        "area": "runs",
+        "runs": runs,
+        "is_simulated": any(run.is_simulated for run in runs),
+        "settings": settings_that_differ([_settings(run) for run in runs]),
+        "losses": last_losses(curves),
+        "charts": loss_charts_beside(
+            {label.split()[-1]: c for label, c in zip(labels, curves, strict=True) if c}
+        ),
+        "reports": reports,
+        "has_reports": any(report for report, _ in reports),
+        "is_one_report": len({report.pk if report else None for report, _ in reports}) == 1,
+        "cqs": cqs_lines([rows for _, rows in reports]),
+        "may_report": all(run_may(request.user, run, Role.EDITOR) for run in runs),
+        "why_no_report": services.report_refused(runs),
+    }
+    return render(request, "researcher/run_compare.html", context)
+
+
+def _runs_named(request: HttpRequest, names: list[str]) -> list[Run]:
+    """Those of the named runs that may be seen, in the order in which they were named."""
+    found = {run.public_id: run for run in runs_of(request.user).filter(public_id__in=names)}
+    return [found[name] for name in dict.fromkeys(names) if name in found]
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """A run's settings: what its row says, and config.json where it is written already."""
+    config = run_config(Path(run.folder))
+    row = {
+        "dataset": PurePath(run.dataset).name,
+        "system": run.system,
+        "preset": run.preset,
+        "seed": run.seed,
+        "steps": run.steps or config.get("settings.loop.steps", "the preset's"),
+    }
+    inner = {name: value for name, value in config.items() if name.startswith(("settings.", "dataset."))}
+    # The row has said these.
+    for name in ("seed", "preset", "loop.steps"):
+        inner.pop(f"settings.{name}", None)
+    return row | inner
+
+
+def _report_of(request: HttpRequest, run: Run) -> tuple[Report | None, list[Mapping[str, Any]]]:
+    """The newest whole report of a run, and the run's own rows in it."""
+    for report in reports_of(request.user).filter(runs=run, state=Report.State.DONE):
+        data = _data(report)
+        if data is None:
+            continue
+        own = [
+            row
+            for row in data["rows"]
+            if row.get("run") == run.public_id[:8] and row.get("name") == run.system
+        ]
+        return report, own
+    return None, []
+
+
+def _others_like(request: HttpRequest, report: Report) -> list[Report]:
+    """Finished reports of the same dataset, which this one can be held against."""
+    others = reports_of(request.user).filter(dataset=report.dataset, state=Report.State.DONE)
+    return list(others.exclude(pk=report.pk)[:20])
+
+
 def _file(request: HttpRequest, public_id: str, name: str, content_type: str) -> HttpResponseBase:
     """A file of the report's folder by one of two fixed names: no address can name another."""
-    report = _report(request, public_id)
+    report = report_for(request, public_id)
     try:
         file = (Path(report.folder) / name).open("rb")
     except OSError:
-        context = {"area": "reports", "report": report, "name": name}
-        return render(request, "researcher/report_missing.html", context, status=404)
+        return _missing(request, report, name)
     reply = FileResponse(
         file,
         as_attachment="download" in request.GET,
@@ -124,6 +247,11 @@ def _file(request: HttpRequest, public_id: str, name: str, content_type: str) ->
     return reply
 
 
+def _missing(request: HttpRequest, report: Report, name: str) -> HttpResponse:
+    context = {"area": "reports", "report": report, "name": name}
+    return render(request, "researcher/report_missing.html", context, status=404)
+
+
 def _data(report: Report) -> dict[str, Any] | None:
     """report.json; None while it is not there, or no longer, or is not one."""
     if report.state != Report.State.DONE:
@@ -133,8 +261,3 @@ def _data(report: Report) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) and isinstance(data.get("rows"), list) else None
-
-
-def _report(request: HttpRequest, public_id: str) -> Report:
-    """Every signed-in researcher may see every report."""
-    return get_object_or_404(Report.objects.prefetch_related("runs"), public_id=public_id)

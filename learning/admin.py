@@ -1,12 +1,49 @@
 from django.contrib import admin
 
-from learning.models import Run
+from collection.admin import ReadOnly
+from learning.models import BlindTest, Output, Photo, PhotoRequest, Run, TasteStudy
 
 
 @admin.register(Run)
-class RunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    # No type argument: the class takes none at run time.
+class RunAdmin(ReadOnly):
     list_display = ["public_id", "system", "preset", "backbone", "state", "is_simulated", "created_at"]
     list_filter = ["state", "system", "preset", "is_simulated"]
     search_fields = ["public_id", "dataset"]
-    readonly_fields = [field.name for field in Run._meta.fields]
+
+
+@admin.register(PhotoRequest)
+class PhotoRequestAdmin(ReadOnly):
+    list_display = ["public_id", "learner", "uploaded_by", "state", "keep_until"]
+    list_filter = ["state"]
+    search_fields = ["public_id"]
+
+
+@admin.register(BlindTest)
+class BlindTestAdmin(ReadOnly):
+    list_display = ["public_id", "learner", "against", "rival", "state", "created_at"]
+    list_filter = ["state", "against"]
+    search_fields = ["public_id"]
+
+
+@admin.register(TasteStudy)
+class TasteStudyAdmin(ReadOnly):
+    list_display = ["test", "rater_id", "study", "n_alike"]
+    list_filter = ["test__against"]
+    list_select_related = ["test", "study"]
+    search_fields = ["rater_id", "study__slug"]
+
+
+@admin.register(Photo)
+class PhotoAdmin(ReadOnly):
+    list_display = ["name", "request", "state", "error", "width", "height", "has_cube"]
+    list_filter = ["state", "has_cube"]
+    list_select_related = ["request"]
+    search_fields = ["name", "=request__public_id"]
+
+
+@admin.register(Output)
+class OutputAdmin(ReadOnly):
+    list_display = ["rendition", "taste", "is_ours"]
+    list_filter = ["is_ours"]
+    list_select_related = ["rendition__scene", "taste__test"]
+    search_fields = ["=rendition__public_id", "=taste__study__slug"]

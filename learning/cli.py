@@ -8,7 +8,8 @@ from typing import Any
 
 from learning.backbones import WeightsMissing
 from learning.data.dataset import DatasetError, PreferenceDataset
-from learning.systems.interface import Profile, ReferencePair, System
+from learning.systems.interface import Profile, System
+from learning.tastes import references_of
 from learning.training.loop import TrainingError
 from learning.training.run_folder import RunError
 from variants.progress import terminal
@@ -49,24 +50,6 @@ def finish(work: Callable[[], Result], *, as_json: bool) -> int:
 def _failed(error: object, code: int) -> int:
     sys.stderr.write(f"error: {error}\n")
     return code
-
-
-def references_of(
-    dataset: PreferenceDataset, rater_id: str, *, n: int, long_side: int
-) -> list[ReferencePair]:
-    """A rater's first `n` main answers as pairs of images; ValueError where there are none."""
-    if rater_id not in dataset.raters:
-        raise ValueError(f"{dataset.folder} has no rater {rater_id!r}; raters.parquet lists them")
-    judgments = dataset.judgments_of(rater_id)[:n]
-    if not judgments:
-        raise ValueError(f"the rater {rater_id!r} has no answers in {dataset.folder}")
-    return [
-        ReferencePair(
-            preferred=dataset.image(judgment.preferred_image, long_side),
-            rejected=dataset.image(judgment.rejected_image, long_side),
-        )
-        for judgment in judgments
-    ]
 
 
 def read_rater(

@@ -1,19 +1,25 @@
-"""The form that starts a run."""
+"""The forms about runs: starting one, photos to render, outputs to show to people."""
 
+import json
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.core.files.uploadedfile import UploadedFile
 
+from collection.access import User
 from collection.models import Export
+from learning.access import exports_to_train_on
 from learning.backbones import BACKBONES
+from learning.models import BlindTest, Run
+from learning.raters import DatasetRater
+from learning.services.blind_tests import MAX_TASTES, SCENES
+from learning.services.photos import KEEP, MAX_BYTES, MAX_PHOTOS, MAX_PIXELS
 from learning.systems import PRESETS, SYSTEMS, check_names
-from variants.jobs import Job
+from learning.weights import backbone_of, weights_missing
 
-
-def exports_to_train_on() -> QuerySet[Export]:
-    return Export.objects.filter(state=Job.State.DONE).select_related("study")
+PRESET_WORDS = {"tiny": "tiny: minutes on a CPU", "full": "full: as published, for a GPU"}
 
 
 class ExportField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no generic at run time
@@ -24,7 +30,7 @@ class ExportField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no gener
 
 class RunForm(forms.Form):
     export = ExportField(
-        queryset=exports_to_train_on(),
+        queryset=Export.objects.none(),
         to_field_name="public_id",
         label="Dataset",
         empty_label=None,
@@ -32,22 +38,39 @@ class RunForm(forms.Form):
     system = forms.ChoiceField(choices=[(name, name) for name in SYSTEMS], help_text="What learns the taste.")
     preset = forms.ChoiceField(
         choices=[
-            (name, name) for name in dict.fromkeys(name for names in PRESETS.values() for name in names)
+            (name, PRESET_WORDS.get(name, name))
+            for name in dict.fromkeys(name for names in PRESETS.values() for name in names)
         ],
-        help_text="tiny: minutes on a CPU. full: as published, for a GPU.",
+        help_text="The system's size and its settings.",
     )
     backbone = forms.ChoiceField(
         choices=[("", "the preset's"), *((name, name) for name in BACKBONES)],
         required=False,
-        help_text="tone_statistics needs no download; the others' weights come by python -m learning.fetch NAME.",
+        help_text="What turns images into features. tone_statistics needs no download.",
     )
     steps = forms.IntegerField(
         required=False, min_value=1, max_value=10_000_000, help_text="Empty: as many as the preset says."
     )
-    seed = forms.IntegerField(initial=0, min_value=0, max_value=2**63 - 1)
+    seed = forms.IntegerField(
+        initial=0,
+        min_value=0,
+        max_value=2**63 - 1,
+        help_text="Of everything random. Several seeds show what is chance.",
+    )
+    elsewhere = forms.BooleanField(
+        required=False, label="Start all the same: the machine that trains has the weights"
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.exports = exports_to_train_on(user)
+        self.fields["export"].queryset = self.exports  # type: ignore[attr-defined]
+        self.asks_elsewhere = False
+        # For static/js/researcher/run-form.js.
+        self.presets = json.dumps(
+            {s: {p: backbone_of(s, p) for p in presets} for s, presets in PRESETS.items()}
+        )
+        self.missing = json.dumps({name: why for name in BACKBONES if (why := weights_missing(name))})
         for name, field in self.fields.items():
             if self.is_bound and name in self.errors:
                 field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": f"id_{name}_error"}
@@ -59,4 +82,108 @@ class RunForm(forms.Form):
                 check_names(data["system"], data["preset"])
             except ValueError as error:
                 self.add_error("preset", str(error))
+            else:
+                self._check_weights(data)
         return data
+
+    def _check_weights(self, data: dict[str, Any]) -> None:
+        """Said before the run starts rather than by the run; another machine may have what this one lacks."""
+        backbone = backbone_of(data["system"], data["preset"], data.get("backbone", ""))
+        why = weights_missing(backbone) if backbone else ""
+        self.asks_elsewhere = bool(why)
+        if why and not data.get("elsewhere"):
+            self.add_error("backbone", f"{why[0].upper()}{why[1:]}.")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `run_create` takes."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "elsewhere"}
+
+
+class ManyFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class PhotosField(forms.FileField):
+    """Several files; their number and sizes are the service's to judge."""
+
+    def clean(self, data: Any, initial: Any = None) -> list["UploadedFile[bytes]"]:
+        return [super(PhotosField, self).clean(one, initial) for one in data or [None]]
+
+
+class PhotosForm(forms.Form):
+    rater = forms.ChoiceField(label="To whose taste")
+    strength = forms.FloatField(
+        initial=1.0,
+        min_value=0,
+        max_value=2,
+        widget=forms.NumberInput(attrs={"step": "0.1"}),
+        help_text="0 leaves the photo as it is, 1 is the system's own measure.",
+    )
+    photos = PhotosField(
+        widget=ManyFiles(attrs={"accept": "image/*"}),
+        help_text=f"Up to {MAX_PHOTOS} photos of {MAX_BYTES // 10**6} MB and {MAX_PIXELS // 10**6} megapixels each. "
+        f"Only you see them; they are deleted after {KEEP.days} days, or when you say so.",
+    )
+
+    def __init__(self, raters: Sequence[DatasetRater], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["rater"].choices = rater_choices(raters)  # type: ignore[attr-defined]
+
+
+class BlindTestForm(forms.Form):
+    against = forms.ChoiceField(
+        label="Against", widget=forms.RadioSelect, initial=BlindTest.Against.UNTOUCHED
+    )
+    rival = forms.ModelChoiceField(
+        queryset=Run.objects.none(),
+        to_field_name="public_id",
+        required=False,
+        label="The other run",
+        empty_label="–",
+        help_text="Of the same dataset; only where the test is against another run.",
+    )
+    raters = forms.MultipleChoiceField(
+        label="Whose tastes",
+        widget=forms.SelectMultiple(attrs={"size": 8}),
+        help_text=f"A study is made of each, at most {MAX_TASTES}. Raters held out of training come first.",
+    )
+    n_scenes = forms.IntegerField(label="Scenes in each study", min_value=SCENES[0], max_value=SCENES[-1])
+    seed = forms.IntegerField(initial=0, min_value=0, max_value=2**63 - 1, help_text="Chooses the scenes.")
+
+    def __init__(
+        self, raters: Sequence[DatasetRater], rivals: Any, n_scenes: int, *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["rival"].queryset = rivals  # type: ignore[attr-defined]
+        has_rivals = rivals.exists()
+        self.fields["against"].choices = [  # type: ignore[attr-defined]
+            (value, label)
+            for value, label in BlindTest.Against.choices
+            if has_rivals or value != BlindTest.Against.RUN
+        ]
+        if not has_rivals:
+            del self.fields["rival"]
+        self.fields["raters"].choices = rater_choices(raters)  # type: ignore[attr-defined]
+        self.fields["n_scenes"].initial = min(n_scenes, 24)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        # Without the choice of a run there is none: a page without script leaves the select as it was.
+        if data.get("against") != BlindTest.Against.RUN:
+            data["rival"] = None
+        return data
+
+
+def rater_choices(raters: Sequence[DatasetRater]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Raters in two groups: held out of training, and trained on."""
+    groups = {"Held out of training": True, "Trained on": False}
+    return [
+        (label, [(rater.id, _rater_words(rater)) for rater in raters if rater.is_held_out is held_out])
+        for label, held_out in groups.items()
+    ]
+
+
+def _rater_words(rater: DatasetRater) -> str:
+    simulated = ", simulated" if rater.is_simulated else ""
+    return f"{rater.id[:12]}: {rater.n_answers} answers{simulated}"

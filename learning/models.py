@@ -1,7 +1,14 @@
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
-from collection.models import Export
+from collection.models import Export, Study
 from variants.jobs import Job
+from variants.models import Rendition
+
+FEWEST_SCENES = 2
+"""A study of one scene shows nothing."""
 
 
 class Run(Job):
@@ -20,9 +27,143 @@ class Run(Job):
         max_length=500, help_text="The run folder: config, weights, curves, log, model card."
     )
     is_simulated = models.BooleanField(default=False)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         ordering = ["-pk"]
 
     def __str__(self) -> str:
         return f"{self.system} {self.public_id[:8]}"
+
+
+class PhotoRequest(Job):
+    """Photos that somebody has uploaded to be rendered to one rater's taste; only they and superusers see them."""
+
+    task = "learning.tasks.photos_task"
+
+    learner = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="photo_requests")
+    rater_id = models.CharField(max_length=100, help_text="Whose taste, as the learner's dataset names them.")
+    strength = models.FloatField(default=1.0, help_text="0 changes nothing, 1 is full.")
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    folder = models.CharField(max_length=500)
+    keep_until = models.DateTimeField(help_text="Then the files are deleted, and this row with them.")
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"photos {self.public_id[:8]}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.keep_until <= timezone.now()
+
+
+class Photo(models.Model):
+    """One uploaded photo; its files stand in its request's folder, under its number."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RENDERED = "rendered"
+        FAILED = "failed"
+
+    request = models.ForeignKey(PhotoRequest, on_delete=models.CASCADE, related_name="photos")
+    index = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=200, help_text="Of its file, as it was uploaded.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    error = models.TextField(blank=True)
+    width = models.PositiveIntegerField(default=0, help_text="Of the result, in pixels.")
+    height = models.PositiveIntegerField(default=0)
+    has_cube = models.BooleanField(default=False, help_text="The edit can be held by a LUT, and is.")
+
+    class Meta:
+        ordering = ["request", "index"]
+        constraints = [models.UniqueConstraint(fields=["request", "index"], name="photo_index_is_new")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BlindTest(Job):
+    """Outputs of a run, shown to people beside others without saying which is which: one study for each taste."""
+
+    class Against(models.TextChoices):
+        UNTOUCHED = "untouched", "the untouched photo"
+        AVERAGE = "average", "the run's average taste"
+        RUN = "run", "another run"
+
+    task = "learning.tasks.blind_test_task"
+
+    learner = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="blind_tests")
+    against = models.CharField(max_length=10, choices=Against.choices)
+    rival = models.ForeignKey(
+        Run, on_delete=models.CASCADE, null=True, blank=True, related_name="blind_tests_against"
+    )
+    n_scenes = models.PositiveSmallIntegerField(help_text="Scenes that each study shows, at most.")
+    seed = models.PositiveBigIntegerField(default=0, help_text="Chooses the scenes.")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(against="run", rival__isnull=False) | (~Q(against="run") & Q(rival=None)),
+                name="blind_test_names_its_rival",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"blind test {self.public_id[:8]}"
+
+    @property
+    def against_words(self) -> str:
+        return str(self.rival) if self.rival else self.get_against_display()
+
+
+class TasteStudy(models.Model):
+    """The study of a blind test that shows outputs for one rater's taste."""
+
+    test = models.ForeignKey(BlindTest, on_delete=models.CASCADE, related_name="tastes")
+    rater_id = models.CharField(max_length=100, help_text="Whose taste, as the learner's dataset names them.")
+    study = models.OneToOneField(
+        Study,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="taste",
+        help_text="Once it is made.",
+    )
+    n_alike = models.PositiveSmallIntegerField(
+        default=0, help_text="Scenes left out: nobody could tell the two outputs apart."
+    )
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "taste studies"
+        constraints = [models.UniqueConstraint(fields=["test", "rater_id"], name="taste_is_new_to_its_test")]
+
+    def __str__(self) -> str:
+        return f"{self.test}: taste of {self.rater_id[:8]}"
+
+    @property
+    def is_left_out(self) -> bool:
+        """Too few scenes have outputs that can be told apart: no study is made."""
+        return self.study_id is None and self.n_alike > self.test.n_scenes - FEWEST_SCENES
+
+
+class Output(models.Model):
+    """Which side of a blind test a rendition is. Nothing that participants get says it."""
+
+    taste = models.ForeignKey(TasteStudy, on_delete=models.CASCADE, related_name="outputs")
+    rendition = models.OneToOneField(Rendition, on_delete=models.CASCADE, related_name="output")
+    is_ours = models.BooleanField(help_text="Of the test's learner; else of what it is held against.")
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.taste}: {'ours' if self.is_ours else 'theirs'}"

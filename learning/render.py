@@ -9,8 +9,9 @@ from learning.data.dataset import PreferenceDataset
 from learning.systems.interface import ColorMapper, Pixels, Profile, System
 from learning.systems.load import load_run
 from learning.training.run_folder import read_profile
+from variants.tone.cube import write_cube
 from variants.tone.images import encode_image, read_photo
-from variants.tone.luts import Lut3D, write_cube
+from variants.tone.luts import Lut3D
 
 ENCODINGS = {".png": "png", ".webp": "webp_lossless", ".jpg": "jpeg_444", ".jpeg": "jpeg_444"}
 EXAMPLE = """\

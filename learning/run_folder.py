@@ -60,6 +60,11 @@ def run_config(folder: Path) -> dict[str, Any]:
     return dict(_flat(data)) if isinstance(data, dict) else {}
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is one to go on from."""
+    return any((folder / "checkpoint").glob("step-*"))
+
+
 def _points(steps: Sequence[float | None], values: Sequence[float | None]) -> list[tuple[float, float]]:
     known = [
         (float(s), float(v))

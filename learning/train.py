@@ -1,11 +1,14 @@
 """Train a learner on a dataset folder: `python -m learning.train`. No database, no Django."""
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from learning import cli
 from learning.data.dataset import PreferenceDataset
 from learning.systems import SYSTEMS, make_config, system_module
+from learning.training.run_folder import RunError, is_finished, other_setting
 from variants.progress import terminal
 
 EXAMPLE = """\
@@ -47,18 +50,33 @@ def main(arguments: cli.Arguments = None) -> int:
             seed=options.seed,
         )
         dataset = PreferenceDataset.load(options.dataset)
+        was_finished = options.resume and is_finished(options.out)
+        if was_finished:
+            _require_same(options.out, options.system, config)
         with terminal(quiet=options.quiet) as report:
             system_module(options.system).fit(dataset, config, options.out, report, resume=options.resume)
         simulated = " (SIMULATED raters)" if dataset.is_simulated else ""
-        return f"trained{simulated}: {options.out}", {
+        done = "nothing to do, it was trained already" if was_finished else "trained"
+        return f"{done}{simulated}: {options.out}", {
             "run": str(options.out),
             "system": options.system,
             "preset": options.preset,
             "backbone": config.backbone,
             "simulated": dataset.is_simulated,
+            "was_finished": was_finished,
         }
 
     return cli.finish(work, as_json=options.json)
+
+
+def _require_same(folder: Path, system: str, config: Any) -> None:
+    """A finished run has come to the end of its schedule: with other settings it would be another run."""
+    wanted = {"system": system, "settings": json.loads(json.dumps(config.to_json()))}
+    if other := other_setting(folder, wanted):
+        raise RunError(
+            f"{folder} is finished and cannot be trained on: it was trained with another {other}. "
+            "Train with these settings into another --out"
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,29 @@
 from django.urls import path
 
-from learning import views
+from learning.views import blind_tests, photos, runs
 
 app_name = "learning"
 urlpatterns = [
-    path("", views.run_list, name="run-list"),
-    path("new/", views.run_create, name="run-create"),
-    path("<public_id:public_id>/", views.run_detail, name="run-detail"),
-    path("<public_id:public_id>/progress/", views.run_progress, name="run-progress"),
-    path("<public_id:public_id>/cancel/", views.run_cancel, name="run-cancel"),
+    path("", runs.run_list, name="run-list"),
+    path("new/", runs.run_create, name="run-create"),
+    path("<public_id:public_id>/", runs.run_detail, name="run-detail"),
+    path("<public_id:public_id>/progress/", runs.run_progress, name="run-progress"),
+    path("<public_id:public_id>/cancel/", runs.run_cancel, name="run-cancel"),
+    path("<public_id:public_id>/resume/", runs.run_resume, name="run-resume"),
+    path("<public_id:public_id>/photos/", photos.photo_list, name="photo-list"),
+    path("<public_id:public_id>/blind-test/", blind_tests.blind_test_create, name="blind-test-create"),
+    path("photos/<public_id:public_id>/", photos.photo_request, name="photo-request"),
+    path("photos/<public_id:public_id>/progress/", photos.photo_progress, name="photo-progress"),
+    path("photos/<public_id:public_id>/cancel/", photos.photo_cancel, name="photo-cancel"),
+    path("photos/<public_id:public_id>/delete/", photos.photo_delete, name="photo-delete"),
+    path("photos/<public_id:public_id>/<int:index>/<slug:name>/", photos.photo_file, name="photo-file"),
+    path("blind-tests/<public_id:public_id>/", blind_tests.blind_test_detail, name="blind-test"),
+    path(
+        "blind-tests/<public_id:public_id>/progress/",
+        blind_tests.blind_test_progress,
+        name="blind-test-progress",
+    ),
+    path(
+        "blind-tests/<public_id:public_id>/cancel/", blind_tests.blind_test_cancel, name="blind-test-cancel"
+    ),
 ]

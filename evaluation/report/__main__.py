@@ -29,6 +29,7 @@ that needs no other, and report.json. LPIPS needs AlexNet's weights, fetched onc
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
+        _check_out(options.out, force=options.force)
         protocol = EvaluationProtocol(
             references=options.references,
             evaluations=options.evaluations,
@@ -71,10 +72,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dataset", required=True, type=Path, metavar="DIR", help="the dataset folder")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
+    parser.add_argument("--force", action="store_true", help="replace the report that stands there already")
     add_protocol_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser
+
+
+def _check_out(out: Path, *, force: bool) -> None:
+    """Before hours of work, and before an older report is lost."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a folder with --out")
+    if (out / "report.json").exists() and not force:
+        raise ValueError(f"{out} holds a report already; name another folder, or replace it with --force")
 
 
 def _named(folders: Sequence[Path]) -> dict[str, Path]:

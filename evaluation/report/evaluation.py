@@ -114,7 +114,7 @@ def _data(
     gains = _gains(rows, weights)
     data: dict[str, Any] = {
         "simulated": dataset.is_simulated,
-        "dataset": {"path_name": dataset.name, "sha256": dataset.sha256},
+        "dataset": {"path_name": dataset.name, "sha256": dataset.sha256, "ties": dataset.judgments.n_ties},
         "protocol": asdict(protocol),
         "episodes": {kind.scenes: _counts(kind, protocol) for kind in kinds},
         "systems": [_system(learner) for learner in learners],

@@ -3,7 +3,8 @@
 It knows the ideal rendition of every scene, but not the pair: it cannot tell which
 image was preferred. So it moves an image towards the ideal by one strength, and leaves
 alone what is near enough already (the gate). Both numbers are the best on the training
-raters, never on those reported.
+raters, never on those reported. Where the raters' choices hang on little of it, the best is to do nothing: then
+the oracle's row is identity's, and the pages say so beside it.
 """
 
 import itertools

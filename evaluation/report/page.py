@@ -20,6 +20,7 @@ from evaluation.report.plots import (
 )
 from evaluation.report.published import PUBLISHED
 from evaluation.report.verdict import controls_passed
+from evaluation.report_tables import oracle_note, raters_words
 
 METRICS = {"delta_e": "ΔE00", "lpips": "LPIPS", "psnr": "PSNR", "ssim": "SSIM"}
 SCENES = {
@@ -59,7 +60,7 @@ def page_html(data: Data, examples: Sequence[Example]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "interval": interval, "share": share}
+    environment.filters |= {"figure": figure, "interval": interval, "share": share, "raters": raters_words}
     return environment.get_template("report.html.j2").render(
         data=data,
         examples=examples,
@@ -169,6 +170,7 @@ def _line(data: Data, row: Data, scenes: str) -> dict[str, Any]:
     return {
         "name": _name(data, row),
         "meaning": MEANINGS.get(row["name"], ""),
+        "note": oracle_note(row, _first_metric(data, scenes)),
         "is_learner": row["name"] not in WORDS,
         "rows": [_row(data, row["run"], row["name"], metric, scenes) for metric in _metrics(data)],
         "digits": [DIGITS[metric] for metric in _metrics(data)],
@@ -194,7 +196,7 @@ def _cqs_chart(data: Data, metric: str, scenes: str) -> Chart:
         f"cqs-{scenes}-{metric}",
         points,
         title=f"CQS on {METRICS[metric]}",
-        axis=f"CQS, higher is better (n = {identity['n_raters']} raters)",
+        axis=f"CQS, higher is better (n = {raters_words(identity['n_raters'])})",
         mark=mark,
     )
 
@@ -231,7 +233,7 @@ def _gain_chart(data: Data, metric: str, scenes: str, run: str) -> Chart:
         f"gain-{scenes}-{metric}-{run}",
         points,
         title=f"{METRICS[metric]}: correct minus …{several}",
-        axis=f"difference in CQS (n = {data['episodes'][scenes]['raters']} raters, paired)",
+        axis=f"difference in CQS (n = {raters_words(data['episodes'][scenes]['raters'])}, paired)",
         mark=Mark(value=0.0, label="no difference"),
     )
 

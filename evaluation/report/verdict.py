@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.report.contenders import CONTROLS
+from evaluation.report_tables import raters_words
 
 TITLES = {"delta_e": "ΔE00", "lpips": "LPIPS", "psnr": "PSNR", "ssim": "SSIM"}
 
@@ -11,15 +12,14 @@ TITLES = {"delta_e": "ΔE00", "lpips": "LPIPS", "psnr": "PSNR", "ssim": "SSIM"}
 def verdict_of(data: Mapping[str, Any]) -> str:
     """One sentence for each run, from the gains on new scenes (known ones where there are no new)."""
     scenes = "new" if any(row["scenes"] == "new" for row in data["rows"]) else "known"
-    people = "simulated raters" if data["simulated"] else "raters"
-    n = data["episodes"][scenes]["raters"]
+    people = raters_words(data["episodes"][scenes]["raters"], simulated=data["simulated"])
     runs = [system["run"] for system in data["systems"]]
     if not runs:
         return "No system was evaluated."
     sentences = [_sentence(data, run, scenes) for run in runs]
     if len(runs) > 1:
         sentences = [f"{run}: {sentence}" for run, sentence in zip(runs, sentences, strict=True)]
-    return f"{' '.join(sentences)} ({n} {people}, {scenes} scenes.)"
+    return f"{' '.join(sentences)} ({people}, {scenes} scenes.)"
 
 
 def controls_passed(data: Mapping[str, Any], run: str, scenes: str) -> list[str]:

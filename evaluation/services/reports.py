@@ -1,4 +1,4 @@
-"""CQS reports as jobs."""
+"""CQS reports as jobs: made, cancelled."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,6 +7,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from collection.models import Study
+from collection.services.audit import audit_record, current_actor
 from evaluation.models import Report
 from evaluation.protocol import EvaluationProtocol
 from learning.models import Run
@@ -45,6 +47,7 @@ def report_create(
     except ValueError as error:
         raise ReportError(str(error)) from error
     public_id = new_public_id()
+    actor = current_actor()
     report = Report.objects.create(
         public_id=public_id,
         dataset=dataset,
@@ -52,9 +55,34 @@ def report_create(
         seed=seed,
         protocol=asdict(protocol),
         is_simulated=any(run.is_simulated for run in runs),
+        started_by_id=actor.pk if actor else None,
     )
     report.runs.set(runs)
+    _record("report.create", report, runs=[run.public_id for run in runs])
     return report
+
+
+@transaction.atomic
+def report_cancel(report: Report) -> None:
+    """Ask the job to stop; nothing of the report stays."""
+    if report.is_over:
+        return
+    report.cancel()
+    _record("report.cancel", report)
+
+
+def _record(action: str, report: Report, **details: object) -> None:
+    study = Study.objects.filter(exports__runs__reports=report).first()
+    audit_record(action, study, what=report.public_id, **details)
+
+
+def report_refused(runs: Sequence[Run]) -> str:
+    """Why there can be no report of these runs together; empty where there can."""
+    try:
+        _dataset_of(runs)
+    except ReportError as error:
+        return str(error)
+    return ""
 
 
 def _dataset_of(runs: Sequence[Run]) -> str:
@@ -62,6 +90,8 @@ def _dataset_of(runs: Sequence[Run]) -> str:
     if not runs:
         raise ReportError("name at least one run")
     for run in runs:
+        if run.is_over and run.state != Job.State.DONE:
+            raise ReportError(f"{run} {run.get_state_display().lower()}; resume it, or leave it out")
         if run.state != Job.State.DONE:
             raise ReportError(f"{run} is {run.get_state_display().lower()}; wait until it is done")
         if not Path(run.folder).is_dir():

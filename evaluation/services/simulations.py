@@ -2,31 +2,42 @@
 
 They are known by a seed and a number, so that a second call goes on where the first
 stopped. A study in which a person has answered is refused: their answers are never mixed.
+A blind test for a simulated rater's taste is answered by that rater first, and whoever
+answered the study that its run learnt from has the taste that they had there.
 """
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from collection.design.protocol import Protocol
+from collection.design.protocol import PHASES, Protocol
 from collection.models import Rater, Session, Study
-from collection.selectors.sessions import session_of
-from collection.services.answers import answer_record
+from collection.selectors.sessions import session_of, session_phase
+from collection.services.answers import answer_record, session_finish
+from collection.services.audit import audit_record
+from collection.services.displays import display_record_store
 from collection.services.people import device_for, person_for, rater_for
-from collection.services.sessions import display_record_store, questions_upcoming, session_start
+from collection.services.phases import PLATES, phase_record
+from collection.services.questions import questions_upcoming
+from collection.services.sessions import SessionRefused, session_start
+from collection.services.texts import consent_version_in
 from collection.services.verdicts import verdicts_compute
 from evaluation.simulation.answers import Distances, SceneView, thumbnail
+from evaluation.simulation.phases import plate_answers, questionnaire_answers
 from evaluation.simulation.raters import CROWDS, Choice, Crowd, SimulatedRater, choose, simulate_rater
+from learning.models import TasteStudy
+from learning.selectors import scene_rendered
 from variants.models import Rendition, Scene
 from variants.progress import Report, silent
-from variants.tone.images import decode_image, read_photo
-from variants.tone.recipes import Recipe
+from variants.tone.images import decode_image, fit_long_side, read_photo
+from variants.tone.recipes import NEUTRAL
 
 PANEL = "pid"
 """The panel of links with `?pid=`: a rater who came through the front door is the same one."""
@@ -38,6 +49,10 @@ DISPLAY = {
     "color_gamut": "srgb",
     "platform": "simulated",
 }
+ENDS = ("finished", "screened_out", "paused", "closed")
+"""Phases in which nothing is asked any more."""
+MOST_QUESTIONS = 2000
+"""More than any session has."""
 LOOKING_AROUND_MS = 700
 """Between an answer and the next pair being painted."""
 BEFORE_NOW = dt.timedelta(minutes=30)
@@ -56,6 +71,36 @@ class SimulationResult:
     """Raters of this seed who had answered already."""
     answers: int
     """Stored now."""
+    screened_out: int
+    """Of those made: turned away because they failed a screening."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who a simulated rater is, in whichever study."""
+
+    seed: int
+    index: int
+
+    @property
+    def panel_id(self) -> str:
+        return f"simulated-{self.seed}-{self.index}"
+
+    @property
+    def device_token(self) -> str:
+        return f"device-of-simulated-rater-{self.seed}-{self.index}"
+
+    @property
+    def answer_seed(self) -> int:
+        """Of their choices and of the plan of their session."""
+        return int(np.random.SeedSequence([self.seed, 9, self.index]).generate_state(1)[0])
+
+
+class Visit(NamedTuple):
+    """What came of one rater's visit."""
+
+    answers: int
+    screened_out: bool
 
 
 def raters_simulate(
@@ -66,28 +111,33 @@ def raters_simulate(
     crowd: Crowd = CROWDS["clear"],
     report: Report = silent,
 ) -> SimulationResult:
-    """Let simulated raters 0 to `n_raters` - 1 of a seed answer a whole session each.
+    """Let `n_raters` simulated raters (`study_visitors`) answer a whole session each.
 
     Raises:
         SimulationRefused: people have answered the study, it is not open, or it holds images
-            whose scene has no neutral rendition.
+            whose scene has neither a neutral rendition nor a photo.
     """
     study_claim_for_simulation(study)
     views = StudyViews(study)
-    made = answers = 0
-    for index in range(n_raters):
-        report(index, n_raters, "simulated raters answer")
-        stored = _rater_answer(study, index, seed, crowd, views)
-        made, answers = made + bool(stored), answers + stored
+    visits = []
+    for done, visitor in enumerate(study_visitors(study, n_raters, seed)):
+        report(done, n_raters, "simulated raters answer")
+        if visit := _rater_answer(study, visitor, crowd, views):
+            visits.append(visit)
     report(n_raters, n_raters, "simulated raters answer")
     verdicts_compute(study, only_stale=True)
-    return SimulationResult(made=made, found=n_raters - made, answers=answers)
+    return SimulationResult(
+        made=len(visits),
+        found=n_raters - len(visits),
+        answers=sum(visit.answers for visit in visits),
+        screened_out=sum(visit.screened_out for visit in visits),
+    )
 
 
 @transaction.atomic
 def study_claim_for_simulation(study: Study) -> None:
     """Mark a study as answered by simulated raters; raise SimulationRefused where it must not be."""
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study.refresh_from_db(from_queryset=Study.objects.select_for_update())
     if study.status != Study.Status.OPEN:
         raise SimulationRefused(
             f"the study {study.slug} is {study.status}; open it first (manage.py open_study {study.slug})"
@@ -102,6 +152,7 @@ def study_claim_for_simulation(study: Study) -> None:
     if not study.is_simulated:
         study.is_simulated = True
         study.save(update_fields=["is_simulated"])
+        audit_record("study.simulated", study)
 
 
 class StudyViews:
@@ -117,76 +168,151 @@ class StudyViews:
         self._scene_of = {r.public_id: r.scene.public_id for r in renditions}
         self._distances = Distances({s.public_id: _view(s, found) for s, found in by_scene.items()})
 
-    def choice(
-        self, rater: SimulatedRater, left: str, right: str, *, index: int, total: int, seed: int
-    ) -> Choice:
-        """The answer to the question with these two renditions (public IDs); the same at every call."""
-        distances = self._distances.of(rater, self._scene_of[left])
-        rng = np.random.default_rng([seed, 8, index])
-        return choose(rater, distances[left], distances[right], rng, progress=index / max(total, 1))
+    def distances(self, rater: SimulatedRater, left: str, right: str) -> tuple[float, float]:
+        """Of two renditions of one scene (public IDs) to what the rater wants of it."""
+        found = self._distances.of(rater, self._scene_of[left])
+        return found[left], found[right]
 
 
-def panel_id_of(seed: int, index: int) -> str:
-    return f"simulated-{seed}-{index}"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Respondent:
+    """A simulated rater in a session: the same at every call, whichever way the answers go."""
+
+    rater: SimulatedRater
+    views: StudyViews
+    protocol: Protocol
+    session_seed: int
+    seed: int
+
+    def phase_body(self, phase: str) -> dict[str, Any]:
+        """What is sent of a phase without questions."""
+        rng = np.random.default_rng([self.seed, 10, PHASES.index(phase)])
+        if phase in PLATES:
+            return {"answers": plate_answers(self.rater, PLATES[phase](self.session_seed), rng)}
+        return questionnaire_answers(rng) if phase == "questionnaire" else {}
+
+    def choice(self, left: str, right: str, *, index: int, instructed_side: str) -> Choice:
+        """The answer to the question with this index, which shows these renditions (public IDs)."""
+        protocol = self.protocol
+        n_questions = protocol.n_practice_planned + protocol.n_main + protocol.n_checks
+        return choose(
+            self.rater,
+            *self.views.distances(self.rater, left, right),
+            np.random.default_rng([self.seed, 8, index]),
+            progress=index / n_questions,
+            allow_tie=protocol.allow_tie,
+            instructed_side=instructed_side,
+        )
 
 
-def device_token_of(seed: int, index: int) -> str:
-    return f"device of simulated rater {seed} {index}".replace(" ", "-")
+def study_visitors(study: Study, n: int, seed: int) -> list[Visitor]:
+    """Raters 0 to n - 1 of the seed; in a blind test the one whose taste it shows, then the seed's others."""
+    usual = [Visitor(seed, index) for index in range(n)]
+    owner = _owner(study)
+    return [owner, *(visitor for visitor in usual if visitor != owner)][:n] if owner else usual
 
 
-def answer_seed(seed: int, index: int) -> int:
-    """Of one rater's choices and of the plan of their session."""
-    return int(np.random.SeedSequence([seed, 9, index]).generate_state(1)[0])
+def visitor_taste(study: Study, visitor: Visitor, crowd: Crowd) -> dict[str, Any]:
+    """A new rater's `simulation`: in a blind test the one of the study that its run learnt from."""
+    source = TasteStudy.objects.filter(study=study).values("test__learner__export__study")
+    rater = Rater.objects.filter(
+        study__in=source,
+        person__panel=PANEL,
+        person__panel_id=visitor.panel_id,
+        simulation__isnull=False,
+    ).first()
+    known: dict[str, Any] | None = rater.simulation if rater else None
+    return known or simulate_rater(visitor.index, seed=visitor.seed, crowd=crowd).to_json()
 
 
-def _rater_answer(study: Study, index: int, seed: int, crowd: Crowd, views: StudyViews) -> int:
-    """Let one rater answer what is still unanswered; return how many answers were stored."""
+def _owner(study: Study) -> Visitor | None:
+    """The simulated rater whose taste a blind test shows; None in other studies, and for people's tastes."""
+    owners = Rater.objects.filter(
+        public_id__in=TasteStudy.objects.filter(study=study).values("rater_id"),
+        person__panel=PANEL,
+        simulation__isnull=False,
+    )
+    panel_id = owners.values_list("person__panel_id", flat=True).first()
+    found = re.fullmatch(r"simulated-(\d+)-(\d+)", panel_id or "")
+    return Visitor(int(found[1]), int(found[2])) if found else None
+
+
+def _rater_answer(study: Study, visitor: Visitor, crowd: Crowd, views: StudyViews) -> Visit | None:
+    """Let one rater answer what is still unanswered; None where they had come to an end before."""
     with transaction.atomic():  # one commit a rater: thousands of small ones would take minutes
-        rater = _rater_made(study, index, seed, crowd)
+        rater = _rater_made(study, visitor, crowd)
         session = session_of(rater)
-        if session and session.finished_at:
-            return 0
-        taste = SimulatedRater.from_json(rater.simulation or {})
+        if session and (session.finished_at or session.screened_out_at):
+            return None
         now = timezone.now() - BEFORE_NOW
-        session = session or session_start(
-            study,
-            rater,
-            consent_version=Protocol.from_json(study.protocol).consent_version,
-            now=now,
-            seed=answer_seed(seed, index),
+        session = session or _session_begun(study, rater, now, visitor.answer_seed)
+        respondent = Respondent(
+            rater=SimulatedRater.from_json(rater.simulation or {}),
+            views=views,
+            protocol=Protocol.from_json(study.protocol),
+            session_seed=session.seed,
+            seed=visitor.answer_seed,
         )
         display_record_store(session, DISPLAY)
-        return _session_answer(session, taste, views, now, answer_seed(seed, index))
+        answers = _session_answer(session, respondent, now)
+        return Visit(answers=answers, screened_out=session.screened_out_at is not None)
 
 
-def _rater_made(study: Study, index: int, seed: int, crowd: Crowd) -> Rater:
+def _rater_made(study: Study, visitor: Visitor, crowd: Crowd) -> Rater:
     return rater_for(
         study,
-        person_for(panel=PANEL, panel_id=panel_id_of(seed, index), is_simulated=True),
-        device_for(device_token_of(seed, index)),
-        simulation=simulate_rater(index, seed=seed, crowd=crowd).to_json(),
+        person_for(panel=PANEL, panel_id=visitor.panel_id, is_simulated=True),
+        device_for(visitor.device_token),
+        simulation=visitor_taste(study, visitor, crowd),
         # Splits and episodes hang on the rater's ID: the same seed gives the same dataset.
-        public_id=hashlib.sha256(f"{study.slug} {panel_id_of(seed, index)}".encode()).hexdigest()[:32],
+        public_id=hashlib.sha256(f"{study.slug} {visitor.panel_id}".encode()).hexdigest()[:32],
     )
 
 
-def _session_answer(
-    session: Session, taste: SimulatedRater, views: StudyViews, now: dt.datetime, seed: int
-) -> int:
-    total = session.questions.count()
-    questions = questions_upcoming(session, total, now=now)
+def _session_begun(study: Study, rater: Rater, now: dt.datetime, seed: int) -> Session:
+    protocol = Protocol.from_json(study.protocol)
+    try:
+        return session_start(
+            study,
+            rater,
+            consent_version=consent_version_in(protocol, protocol.language),
+            language=protocol.language,
+            now=now,
+            seed=seed,
+        )
+    except SessionRefused as refused:
+        raise SimulationRefused(str(refused)) from refused
+
+
+def _session_answer(session: Session, respondent: Respondent, now: dt.datetime) -> int:
+    """Go through all phases; return how many answers were stored."""
+    answered = 0
+    while (phase := session_phase(session)) not in ENDS:
+        if phase in ("practice", "main"):
+            stored, now = _questions_answer(session, respondent, now)
+            answered += stored
+            if not stored:  # an earlier run ended between the last answer and the look for open questions
+                session_finish(session.pk, now)
+        else:
+            now += dt.timedelta(milliseconds=LOOKING_AROUND_MS)
+            phase_record(session, phase, respondent.phase_body(phase), now)
+        session.refresh_from_db()
+    return answered
+
+
+def _questions_answer(session: Session, respondent: Respondent, now: dt.datetime) -> tuple[int, dt.datetime]:
+    """Answer the present part, a try at the practice or all that counts; (how many, when the last one was)."""
+    questions = questions_upcoming(session, MOST_QUESTIONS, now=now)
     for question in questions:
-        choice = views.choice(
-            taste,
+        choice = respondent.choice(
             question.left.public_id,
             question.right.public_id,
             index=question.index,
-            total=total,
-            seed=seed,
+            instructed_side=question.instructed_side,
         )
         now += dt.timedelta(milliseconds=LOOKING_AROUND_MS + choice.response_ms)
-        answer_record(session, question.token, choice.side, choice.response_ms, {}, now)
-    return len(questions)
+        answer_record(session.token, question.token, choice.side, choice.response_ms, {}, now)
+    return len(questions), now
 
 
 def _renditions_asked(study: Study) -> list[Rendition]:
@@ -205,17 +331,19 @@ def _view(scene: Scene, renditions: Iterable[Rendition]) -> SceneView:
 
 
 def _neutral(scene: Scene, renditions: Iterable[Rendition], thumbnails: Mapping[str, Any]) -> Any:
-    """The neutral rendition, from which a rater's ideal is made; else the original photo."""
+    """The neutral rendition, from which a rater's ideal is made; else the photo at the size of the others."""
     for rendition in renditions:
-        if Recipe.from_json(rendition.recipe).is_neutral:
+        if rendition.recipe == NEUTRAL.to_json():
             return thumbnails[rendition.public_id]
-    if not scene.original:
+    photo = scene_rendered(scene)
+    if photo is None:
         raise SimulationRefused(
             f"the scene {scene.name} has neither a neutral rendition nor its original; "
             "simulated raters know what they want only from one of them"
         )
-    with scene.original.open("rb") as file:
-        return thumbnail(read_photo(file.read(), name=scene.name).pixels)
+    with photo.original.open("rb") as file:
+        pixels = read_photo(file.read(), name=scene.name).pixels
+    return thumbnail(fit_long_side(pixels, max(rendition.long_side for rendition in renditions)))
 
 
 def _thumbnail_of(rendition: Rendition) -> Any:

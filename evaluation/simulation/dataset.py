@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from collection.design.plan import PlannedQuestion, plan_session
+from collection.design.plan import PAIR, PlannedQuestion, plan_session
 from collection.design.protocol import Protocol
 from collection.design.rules import RaterAnswer, judge_rater
 from collection.export.folder import write_folder
@@ -38,6 +38,8 @@ from variants.tone.recipes import Recipe, apply_recipe
 FIRST_DAY = dt.datetime(2026, 1, 1, 9, tzinfo=dt.UTC)
 """Simulated sessions have made-up times that depend on nothing: the same seed gives the same folder."""
 
+SOURCE_TYPE = "D"
+"""Of all renditions."""
 MIN_DELTA_E = 4.0
 """Of a pair: two renditions near the same look say little about which look is wanted."""
 
@@ -64,7 +66,7 @@ class SimulatedStudy:
     """How near, in look units."""
     crowd: Crowd = CROWDS["clear"]
     protocol: Protocol = field(
-        default_factory=lambda: Protocol(n_practice=0, long_side=256, min_delta_e=MIN_DELTA_E)
+        default_factory=lambda: Protocol(phases=("main",), long_side=256, min_delta_e=MIN_DELTA_E)
     )
     seed: int = 0
 
@@ -109,7 +111,7 @@ def write_simulated_dataset(
         report: told of the stages.
     """
     protocol = Protocol(
-        n_practice=0,
+        phases=("main",),
         n_main=n_main,
         n_checks=min(n_checks, n_main),
         min_delta_e=MIN_DELTA_E,
@@ -180,7 +182,7 @@ class _Scene:
                 "image_id": image.id,
                 "scene_id": self.id,
                 "file_name": image.file_name,
-                "source_type": "D",
+                "source_type": SOURCE_TYPE,
                 "recipe": json.dumps(image.recipe.to_json(), sort_keys=True),
                 "width": self.width,
                 "height": self.height,
@@ -279,15 +281,21 @@ class _Questionnaire:
         self.protocol = Protocol.from_json(
             study.protocol.to_json() | {"n_main": n_main, "n_checks": min(study.protocol.n_checks, n_main)}
         )
-        self.exposures = np.zeros(len(self.pairs), int)
-        self.first_image = np.cumsum([0, *(len(scene.images) for scene in scenes)])
+        first_image = np.cumsum([0, *(len(scene.images) for scene in scenes)]).tolist()
+        self.candidates = np.array(
+            [
+                (number, s, first_image[s] + pair[0], first_image[s] + pair[1], SOURCE_TYPE, 0)
+                for number, (s, pair) in enumerate(self.pairs)
+            ],
+            PAIR,
+        )
         self.images = [image for scene in scenes for image in scene.images]
         self.distances = Distances({scene.id: _view(scene) for scene in scenes})
 
     def session(self, index: int, rater: SimulatedRater) -> list[dict[str, Any]]:
         """One rater's judgments as rows of the table."""
         rng = np.random.default_rng([self.study.seed, 5, index])
-        questions = plan_session(self._candidates(), self.protocol, rng)
+        questions = plan_session(self.candidates, self.protocol, rng)
         now = FIRST_DAY + dt.timedelta(hours=index)
         rows: list[dict[str, Any]] = []
         for question in questions:
@@ -296,16 +304,8 @@ class _Questionnaire:
             now += dt.timedelta(milliseconds=row["response_ms"])
             rows.append({**row, "answered_at": now})
             if question.kind == "main":
-                self.exposures[question.pair] += 1
+                self.candidates["exposures"][question.pair] += 1
         return rows
-
-    def _candidates(self) -> list[tuple[int, int, int, int, int]]:
-        return [
-            (number, s, self.first_image[s] + pair[0], self.first_image[s] + pair[1], exposures)
-            for number, ((s, pair), exposures) in enumerate(
-                zip(self.pairs, self.exposures.tolist(), strict=True)
-            )
-        ]
 
     def _judgment(
         self,
@@ -319,8 +319,17 @@ class _Questionnaire:
         scene = self.scenes[scene_number]
         left, right = self.images[question.left].id, self.images[question.right].id
         distances = self.distances.of(rater, scene.id)
-        choice = choose(rater, distances[left], distances[right], rng, progress=question.index / n_questions)
-        preferred, rejected = (left, right) if choice.side == "left" else (right, left)
+        choice = choose(
+            rater,
+            distances[left],
+            distances[right],
+            rng,
+            progress=question.index / n_questions,
+            allow_tie=self.protocol.allow_tie,
+        )
+        preferred, rejected = {"left": (left, right), "right": (right, left), "tie": (None, None)}[
+            choice.side
+        ]
         is_check = question.repeats is not None
         return {
             "judgment_id": self._judgment_id(index, question.index),
@@ -390,10 +399,15 @@ def _rater_answers(rows: list[dict[str, Any]]) -> list[RaterAnswer]:
             side=row["chosen_side"],
             response_ms=row["response_ms"],
             is_check=row["is_check"],
-            agrees=preferred[row["repeats_judgment"]] == row["preferred_image"] if row["is_check"] else None,
+            agrees=_agrees(row["preferred_image"], preferred.get(row["repeats_judgment"])),
         )
         for row in rows
     ]
+
+
+def _agrees(image: str | None, first: str | None) -> bool | None:
+    """Whether a check chose the image of the first answer; unknown where either is a tie, or nothing is repeated."""
+    return image == first if image and first else None
 
 
 def _scene_splits(n: int, study: SimulatedStudy) -> list[str]:

@@ -49,6 +49,11 @@ class Kind(StrEnum):
 
 
 CARELESS = (Kind.CLICKER, Kind.ONE_SIDED, Kind.TOO_FAST, Kind.SLEEPY)
+LOOKING = (Kind.ATTENTIVE, Kind.SLEEPY)
+"""Kinds who read what is asked and look, for a while at least."""
+
+JUST_NOTICEABLE = 1.0
+"""ΔE00: two images whose distances to the ideal differ by less are a tie, where ties may be answered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +77,10 @@ class Crowd:
     """Part of the questions answered at random by an attentive rater."""
     careless: float = 0.0
     """Part of the raters who do not look; the four kinds in turn."""
+    color_blind: float = 0.0
+    """Chance of a rater to read no red-green plate."""
+    dim_screen: float = 0.0
+    """Chance of a rater's screen to swallow dark greys."""
 
     def __post_init__(self) -> None:
         for name in ("n_looks", "n_groups"):
@@ -82,15 +91,18 @@ class Crowd:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if self.temperature <= 0:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0")
-        for name in ("lapse", "careless"):
+        for name in ("lapse", "careless", "color_blind", "dim_screen"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be a share from 0 to 1")
 
 
+REALISTIC = Crowd(temperature=2.0, lapse=0.03, individual=0.2, color_blind=0.04, dim_screen=0.1)
+"""Of people of European descent 8 % of the men and 0.4 % of the women tell red from green badly (Birch 2012)."""
+
 CROWDS: dict[str, Crowd] = {
     "clear": Crowd(),
-    "realistic": Crowd(temperature=2.0, lapse=0.03, individual=0.2),
-    "careless": Crowd(temperature=2.0, lapse=0.03, individual=0.2, careless=0.1),
+    "realistic": REALISTIC,
+    "careless": dataclasses.replace(REALISTIC, careless=0.1),
     # With eight photos of eight categories, a taste that hangs on the category cannot be learnt for a new one.
     "demo": Crowd(
         n_looks=3, n_groups=3, content=0.1, individual=0.1, temperature=1.0, lapse=0.02, careless=0.1
@@ -113,6 +125,8 @@ class SimulatedRater:
     """Response times are multiplied by it; 1 is usual."""
     favourite_side: str = "left"
     """Of a one-sided rater."""
+    color_blind: bool = False
+    dim_screen: bool = False
 
     def ideal_recipe(self, category: str) -> Recipe:
         """The recipe that makes this rater's ideal from a scene's neutral rendition."""
@@ -163,7 +177,7 @@ class GroupTaste:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
     side: str
-    """`left` or `right`."""
+    """`left`, `right` or `tie`."""
     response_ms: int
 
 
@@ -205,6 +219,8 @@ def simulate_rater(index: int, *, seed: int, crowd: Crowd = CROWDS["clear"]) -> 
         lapse=crowd.lapse,
         pace=float(rng.lognormal(0, 0.25)),
         favourite_side=str(rng.choice(["left", "right"])),
+        color_blind=bool(rng.random() < crowd.color_blind),
+        dim_screen=bool(rng.random() < crowd.dim_screen),
     )
 
 
@@ -215,6 +231,8 @@ def choose(
     rng: np.random.Generator,
     *,
     progress: float = 0.0,
+    allow_tie: bool = False,
+    instructed_side: str = "",
 ) -> Choice:
     """Answer one question.
 
@@ -224,20 +242,32 @@ def choose(
         right_distance: the same for the right image.
         rng: where chance comes from.
         progress: part of the session that is behind, 0 to 1; sleepy raters mind it.
+        allow_tie: whether "no difference" may be answered; careless raters never do.
+        instructed_side: the side that the question asks for, which only those who look choose.
     """
-    prefers_left = _logistic((right_distance - left_distance) / rater.temperature)
-    p_left = {
-        Kind.ATTENTIVE: _lapsing(prefers_left, rater.lapse),
+    prefers_left = _prefers_left(rater, left_distance, right_distance)
+    lapse = _lapse(rater, progress)
+    p_left = chance_of_left(rater, left_distance, right_distance, progress=progress)
+    side = "left" if rng.random() < p_left else "right"
+    response_ms = _response_ms(rater, 1 - abs(2 * prefers_left - 1), rng)
+    if rater.kind in LOOKING and (instructed_side or allow_tie) and rng.random() >= lapse:
+        is_tie = allow_tie and abs(right_distance - left_distance) < JUST_NOTICEABLE
+        side = instructed_side or ("tie" if is_tie else side)
+    return Choice(side=side, response_ms=response_ms)
+
+
+def chance_of_left(
+    rater: SimulatedRater, left_distance: float, right_distance: float, *, progress: float = 0.0
+) -> float:
+    """The probability with which `choose` takes the left side, where no tie may be answered."""
+    attentive = _lapsing(_prefers_left(rater, left_distance, right_distance), _lapse(rater, progress))
+    return {
+        Kind.ATTENTIVE: attentive,
         Kind.CLICKER: 0.5,
         Kind.ONE_SIDED: 0.97 if rater.favourite_side == "left" else 0.03,
         Kind.TOO_FAST: 0.5,
-        Kind.SLEEPY: _lapsing(prefers_left, min(1.0, rater.lapse + 1.2 * progress)),
+        Kind.SLEEPY: attentive,
     }[rater.kind]
-    hardness = 1 - abs(2 * prefers_left - 1)
-    return Choice(
-        side="left" if rng.random() < p_left else "right",
-        response_ms=_response_ms(rater, hardness, rng),
-    )
 
 
 def benchmark_recipes(
@@ -317,6 +347,15 @@ def _response_ms(rater: SimulatedRater, hardness: float, rng: np.random.Generato
         return round(120 + 80 * float(rng.lognormal(0, 0.5)))
     floor, median = 230, 500 + 1100 * hardness
     return round(floor + rater.pace * median * float(rng.lognormal(0, 0.45)))
+
+
+def _prefers_left(rater: SimulatedRater, left_distance: float, right_distance: float) -> float:
+    return _logistic((right_distance - left_distance) / rater.temperature)
+
+
+def _lapse(rater: SimulatedRater, progress: float) -> float:
+    """Part of the answers at random: a sleepy rater's grows from question to question."""
+    return min(1.0, rater.lapse + 1.2 * progress) if rater.kind == Kind.SLEEPY else rater.lapse
 
 
 def _lapsing(p: float, lapse: float) -> float:

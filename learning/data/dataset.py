@@ -70,7 +70,7 @@ class Rater:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgment:
-    """One main answer: of two images of one scene, which the rater preferred."""
+    """One main answer that is no tie: of two images of one scene, which the rater preferred."""
 
     rater_id: str
     scene_id: str
@@ -80,7 +80,7 @@ class Judgment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgmentArrays:
-    """Main answers by rater and, within a rater, in the order in which they were given.
+    """Main answers, ties left out, by rater and, within a rater, in the order in which they were given.
 
     All arrays hold positions in the dataset's `raters`, `images` and `scenes`.
     """
@@ -91,6 +91,8 @@ class JudgmentArrays:
     scene: Indices
     starts: npt.NDArray[np.int64]
     """Rater r's judgments are starts[r] to starts[r + 1]."""
+    n_ties: int
+    """Main answers that say "no difference": they prefer nothing, and are not in the arrays."""
 
     def __len__(self) -> int:
         return len(self.rater)
@@ -104,7 +106,7 @@ class PreferenceDataset:
 
     Attributes:
         scenes, images, raters: by their ids, in the files' order.
-        judgments: main answers (flipped checks left out) as arrays.
+        judgments: main answers (flipped checks and ties left out) as arrays.
         sha256: of the five tables; images count through their hashes in images.parquet.
     """
 
@@ -171,7 +173,7 @@ class PreferenceDataset:
         return any(rater.is_simulated for rater in self.raters.values())
 
     def judgments_of(self, rater_id: str) -> list[Judgment]:
-        """A rater's main answers in the order in which they were given, flipped checks left out."""
+        """A rater's main answers in the order in which they were given, flipped checks and ties left out."""
         rows = self.judgments.rows_of(self._rater_index[rater_id])
         return [
             Judgment(
@@ -339,27 +341,32 @@ def _read_judgments(
         "preferred_image": pa.array(images),
         "rejected_image": pa.array(images),
     }
-    columns = [*keys, "is_check", "question_index"]
+    columns = [*keys, "chosen_side", "is_check", "question_index"]
     parts: dict[str, list[Indices]] = {name: [] for name in (*keys, "question_index")}
-    first_row = 0
+    first_row = n_ties = 0
     for batch in _batches(file, folder, "judgments", columns):
         is_main = ~np.asarray(batch.column("is_check").to_numpy(zero_copy_only=False), bool)
+        is_tie = np.asarray(
+            pc.equal(batch.column("chosen_side"), ppsd.TIE).to_numpy(zero_copy_only=False), bool
+        )
+        rows = np.flatnonzero(is_main & ~is_tie)
         for name, ids in keys.items():
-            found = _positions(batch.column(name), ids, folder, name, first_row)
-            parts[name].append(found[is_main])
+            parts[name].append(_positions(batch.column(name), ids, folder, name, first_row, rows))
         order = batch.column("question_index").to_numpy(zero_copy_only=False).astype(np.int32)
-        parts["question_index"].append(order[is_main])
+        parts["question_index"].append(order[rows])
         first_row += batch.num_rows
+        n_ties += int(np.count_nonzero(is_main & is_tie))
     return _ordered(
         folder,
         {name: np.concatenate(found) if found else NO_ROWS for name, found in parts.items()},
         scene_of_image=_scene_of_image(scenes, images),
         n_raters=len(raters),
+        n_ties=n_ties,
     )
 
 
 def _ordered(
-    folder: Path, columns: Mapping[str, Indices], *, scene_of_image: Indices, n_raters: int
+    folder: Path, columns: Mapping[str, Indices], *, scene_of_image: Indices, n_raters: int, n_ties: int
 ) -> JudgmentArrays:
     order = np.lexsort((columns["question_index"], columns["rater_id"]))
     rater = columns["rater_id"][order]
@@ -375,13 +382,17 @@ def _ordered(
         rejected=rejected,
         scene=scene_of_image[preferred],
         starts=np.searchsorted(rater, np.arange(n_raters + 1)),
+        n_ties=n_ties,
     )
 
 
-def _positions(column: pa.Array, ids: pa.Array, folder: Path, name: str, first_row: int) -> Indices:
-    found = pc.index_in(column, value_set=ids)
+def _positions(
+    column: pa.Array, ids: pa.Array, folder: Path, name: str, first_row: int, rows: npt.NDArray[np.int64]
+) -> Indices:
+    """Where the column's values in these rows stand among `ids`."""
+    found = pc.index_in(column.take(pa.array(rows)), value_set=ids)
     if found.null_count:
-        row = int(np.flatnonzero(pc.is_null(found).to_numpy(zero_copy_only=False))[0])
+        row = int(rows[np.flatnonzero(pc.is_null(found).to_numpy(zero_copy_only=False))[0]])
         table = "raters" if name == "rater_id" else "images"
         value = column[row].as_py()
         raise _bad_row(folder, "judgments", first_row + row, name, value, f"is not in {table}.parquet")
@@ -463,7 +474,7 @@ def _is_neutral(folder: Path, number: int, recipe: str) -> bool:
         data = json.loads(recipe)
     except ValueError as error:
         raise _bad_row(folder, "images", number, "recipe", recipe, "is not JSON") from error
-    return isinstance(data, dict) and data.get("steps") == [] and not data.get("look")
+    return bool(data == {"steps": []})
 
 
 def _bad_row(folder: Path, table: str, row: int, column: str, value: object, why: str) -> DatasetError:

@@ -79,15 +79,21 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
         return
     if not resume:
         raise RunError(f"{folder} holds a run already; go on with --resume, or name another folder")
-    stored = read_config(folder)
-    for field in ("system", "settings"):
-        if stored.get(field) != config[field]:
-            what = _first_difference(stored.get(field), config[field])
-            raise RunError(f"{folder} cannot be resumed: it was trained with another {field}{what}")
-    before, now = (described["dataset"]["sha256"] for described in (stored, config))
+    if other := other_setting(folder, config):
+        raise RunError(f"{folder} cannot be resumed: it was trained with another {other}")
+    before, now = (described["dataset"]["sha256"] for described in (read_config(folder), config))
     if before != now:
         raise RunError(f"{folder} cannot be resumed: its dataset had the sha256 {before}, this one has {now}")
     write_config(folder, config)
+
+
+def other_setting(folder: Path, config: Mapping[str, Any]) -> str:
+    """The first setting of the run in the folder that `config` has otherwise, with both values; empty for none."""
+    stored = read_config(folder)
+    for field in ("system", "settings"):
+        if stored.get(field) != config[field]:
+            return f"{field}{_first_difference(stored.get(field), config[field])}"
+    return ""
 
 
 def _first_difference(stored: Any, wanted: Any) -> str:

@@ -13,12 +13,17 @@ from variants.tone.images import encode_image
 from variants.tone.recipes import apply_recipe
 
 
-def make_study(slug="looks", *, n_photos=3, n_recipes=6, n_main=12, n_checks=3) -> Study:
-    """An open study on photos rendered with benchmark recipes."""
+def make_study(slug="looks", *, n_photos=3, n_recipes=6, n_main=12, n_checks=3, **settings) -> Study:
+    """An open study on photos rendered with benchmark recipes; `settings` are of its protocol."""
     scenes = [_scene(photo, n_recipes) for photo in colourful_photos(n_photos)]
-    protocol = Protocol(
-        n_practice=1, n_main=n_main, n_checks=n_checks, check_lag=3, min_delta_e=4.0, long_side=64
-    )
+    settings = {
+        "n_practice": 1,
+        "practice_tries": 1,
+        "check_lag": 3,
+        "min_delta_e": 4.0,
+        "long_side": 64,
+    } | settings
+    protocol = Protocol(n_main=n_main, n_checks=n_checks, **settings)
     study = study_create(slug, slug=slug, protocol=protocol, scenes=scenes)
     study_link_pairs(study, pairs_build(scenes, min_delta_e=4.0, max_delta_e=25, max_per_scene=20, seed=0))
     study_open(study)

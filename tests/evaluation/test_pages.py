@@ -5,7 +5,7 @@ import pytest
 from django.urls import reverse
 
 from evaluation.models import Report
-from evaluation.report_tables import report_tables
+from evaluation.report_tables import ORACLE_RESTS, report_tables
 from tests.factories import make_report, make_researcher, make_run
 from variants.jobs import Job
 
@@ -197,3 +197,10 @@ def test_what_is_infinite_or_unknown_is_shown_as_it_is():
     (table,) = report_tables([row])
     (line,) = table.lines
     assert (line.cqs, line.interval, line.alignment, line.d_p) == ("inf", "–", "–", "inf")
+
+
+@pytest.mark.parametrize(("d_np", "note"), [(9.0, ORACLE_RESTS), (8.5, "")])
+def test_an_oracle_that_does_nothing_is_said_to(d_np, note):
+    identity = {**ROW, "name": "identity", "d_pp": 0.0, "d_pn": 9.0, "d_np": 9.0, "d_nn": 0.0}
+    (table,) = report_tables([{**identity, "name": "oracle", "d_np": d_np}, identity])
+    assert [line.note for line in table.lines] == [note, ""]

@@ -10,8 +10,8 @@ from PIL import Image
 
 from learning import adapt, fetch, render, train
 from tests.learning.factories import edit_table, image_id, make_dataset
+from variants.tone.cube import read_cube
 from variants.tone.luts import apply as apply_lut
-from variants.tone.luts import read_cube
 
 TRAIN = ["--system", "upe", "--preset", "tiny", "--steps", "3", "--quiet"]
 
@@ -43,6 +43,7 @@ def test_train_prints_one_json_object_as_its_last_line(dataset, tmp_path, capsys
         "preset": "tiny",
         "backbone": "tone_statistics",
         "simulated": True,
+        "was_finished": False,
     }
     assert (out / "weights.safetensors").is_file()
 
@@ -55,6 +56,18 @@ def test_train_says_that_raters_are_simulated(dataset, tmp_path, capsys):
 def test_a_run_is_not_trained_over(dataset, run, capsys):
     assert train.main(["--dataset", str(dataset), "--out", str(run), *TRAIN]) == 2
     assert "go on with --resume" in capsys.readouterr().err
+
+
+def test_a_finished_run_says_that_there_is_nothing_to_do(dataset, run, capsys):
+    asked = ["--dataset", str(dataset), "--system", "upe", "--preset", "tiny", "--out", str(run), "--resume"]
+    config = json.loads((run / "config.json").read_text())
+    steps = config["settings"]["loop"]["steps"]
+    assert train.main([*asked, "--steps", str(steps), "--quiet"]) == 0
+    assert "nothing to do, it was trained already" in capsys.readouterr().out
+    assert train.main([*asked, "--steps", str(steps + 5), "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert "is finished and cannot be trained on" in said
+    assert f"loop, steps ({steps} there, {steps + 5} now)" in said
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,17 @@ def test_an_export_must_be_done_and_there(tmp_path):
         run_create(gone, system="upe", preset="tiny")
 
 
+def test_nothing_is_trained_on_a_dataset_without_valid_raters(tmp_path):
+    """Said at once, in words that name no folder of the server."""
+    folder = make_dataset(tmp_path / "none", n_raters=3, invalid_raters=3)
+    export = make_export(make_study(), folder=folder, counts={"raters": 3, "valid_raters": 0})
+    for dataset in ({"export": export}, {"dataset": folder}):
+        with pytest.raises(RunRefused, match="no rater in this dataset passed") as refused:
+            run_create(**dataset, system="upe", preset="tiny")
+        assert str(tmp_path) not in str(refused.value)
+    assert not Run.objects.exists()
+
+
 def test_an_export_is_found_by_its_id_and_by_its_study(tmp_path):
     export = make_export(make_study(), folder=tmp_path)
     newer = make_export(export.study, folder=tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from learning.models import Run
-from learning.services import run_create
+from learning.services import run_cancel, run_create, run_resume
 from learning.tasks import train_task
 from learning.work import run_train
 from tests.factories import make_export, make_study
@@ -62,6 +62,23 @@ def test_another_worker_goes_on_from_the_checkpoint(folder):
     train_task(run.pk)
     run.refresh_from_db()
     assert run.state == Job.State.DONE
+    assert "resumed from step 3" in (Path(run.folder) / "log.txt").read_text()
+
+
+def test_a_cancelled_run_goes_on_from_its_checkpoint_when_it_is_resumed(folder):
+    run = make_job(folder, steps=6)
+
+    def cancel(done, total, stage):
+        if stage == "training" and done == 3:
+            run_cancel(Run.objects.get(pk=run.pk))
+            run.report(done, total, stage)
+
+    run.run(lambda row: run_train(row, watch=cancel))
+    assert run.state == Job.State.CANCELLED
+    run_resume(run)
+    train_task(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.done) == (Job.State.DONE, 6)
     assert "resumed from step 3" in (Path(run.folder) / "log.txt").read_text()
 
 

@@ -21,7 +21,8 @@ examples
 Simulated raters have a taste that is known; they show whether the chain learns what it is given, and
 nothing about people. The study is marked as simulated for good. One in which people have begun to answer
 is refused: make another study for the simulated raters. Rater number n of a seed is always the same, so the
-same command goes on where it was stopped, and a larger --raters adds to those that are there.
+same command goes on where it was stopped, and a larger --raters adds to those that are there. A blind test
+of a simulated rater's taste is answered by that rater first.
 """
 
 

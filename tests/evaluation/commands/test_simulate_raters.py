@@ -4,14 +4,21 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from collection.design.protocol import Protocol
-from collection.models import Person, Question, Rater, Session, Verdict
+from collection.api import views
+from collection.design.protocol import PHASES, Protocol
+from collection.design.recruiting import Recruiting
+from collection.models import Person, PhaseRecord, Question, Rater, Session, StudyPair, Verdict
 from collection.services.people import device_for, person_for, rater_for
-from collection.services.sessions import questions_upcoming, session_start
-from evaluation.simulation.raters import SimulatedRater
+from collection.services.questions import questions_upcoming
+from collection.services.sessions import session_start
+from collection.throttling import Limit, seconds_to_wait
+from evaluation.browsers import raters_simulate_through_http
+from evaluation.services import raters_simulate
+from evaluation.simulation.raters import CROWDS, Crowd, SimulatedRater
 from tests.evaluation.factories import make_study
 
 QUESTIONS = 1 + 12 + 3
+RECORDED = [phase for phase in PHASES if phase not in ("consent", "main")]
 
 
 def simulate(study, *arguments, capsys):
@@ -130,6 +137,84 @@ def test_through_http_the_same_raters_give_the_same_answers(live_server, capsys)
     assert all(rater.simulation for rater in Rater.objects.all())
     again = simulate(study, "--raters", "2", capsys=capsys)
     assert (again["made"], again["found"]) == (0, 2)
+
+
+def through_http(study, address, n_raters=2, crowd=CROWDS["clear"]):
+    return raters_simulate_through_http(study, n_raters, address=address, concurrency=1, crowd=crowd)
+
+
+def straight(study, address, n_raters=2, crowd=CROWDS["clear"]):
+    return raters_simulate(study, n_raters, crowd=crowd)
+
+
+ways = pytest.mark.parametrize("way", [straight, through_http])
+"""The live server of the tests has the database to itself: one rater at a time."""
+
+
+@pytest.mark.django_db(transaction=True)
+@ways
+def test_every_phase_is_gone_through_in_order(live_server, way):
+    study = make_study(phases=PHASES)
+    assert way(study, live_server.url).answers == 2 * QUESTIONS
+    for session in Session.objects.all():
+        records = session.phases.values_list("phase", "outcome")
+        assert list(records) == [(phase, "passed") for phase in RECORDED]
+        assert session.phases.get(phase="questionnaire").answers["device"] == "monitor"
+        assert (session.language, session.displays.get().platform) == ("en", "simulated")
+        assert session.consent_version == Protocol.from_json(study.protocol).consent_version
+        assert session.questions.get(kind="practice").instructed_side
+    # The times that they say were not waited for, which is nobody's fault.
+    assert not any("impossible_times" in verdict.reasons for verdict in Verdict.objects.all())
+
+
+@pytest.mark.django_db(transaction=True)
+@ways
+def test_phases_that_a_study_leaves_out_are_left_out(live_server, way):
+    assert way(make_study(phases=("main",)), live_server.url).answers == 2 * 15
+    assert not PhaseRecord.objects.exists()
+    assert not Session.objects.exclude(consent_version="").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@ways
+def test_who_fails_a_screening_is_turned_away_where_the_study_says_so(live_server, way):
+    study = make_study(phases=PHASES, turn_away=("color_vision",))
+    crowd = Crowd(color_blind=1.0)
+    found = way(study, live_server.url, crowd=crowd)
+    assert (found.made, found.screened_out, found.answers) == (2, 2, 0)
+    assert not Session.objects.filter(screened_out_at=None).exists()
+    assert not StudyPair.objects.exclude(exposures=0).exists()
+    again = way(study, live_server.url, crowd=crowd)
+    assert (again.made, again.found) == (0, 2)
+
+
+@pytest.mark.django_db
+def test_ties_are_answered_where_the_study_allows_them():
+    raters_simulate(make_study(n_recipes=10, n_main=30, allow_tie=True), 6)
+    assert set(Question.objects.values_list("chosen_side", flat=True)) == {"left", "right", "tie"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_raters_come_in_whomever_the_study_recruits(live_server):
+    study = make_study(n_main=4, n_checks=1)
+    study.recruiting = Recruiting(access="invited", panel="prolific", completion_code="C1").to_json()
+    study.save()
+    assert through_http(study, live_server.url, n_raters=1).made == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rater_who_is_too_quick_waits_as_long_as_told(live_server, monkeypatch):
+    waits = []
+
+    def count(limit, client):
+        waits.append(seconds_to_wait(Limit(name=f"slow-{limit.name}", requests=12, seconds=1), client))
+        return waits[-1]
+
+    monkeypatch.setattr(views, "seconds_to_wait", count)
+    study = make_study()
+    assert through_http(study, live_server.url, n_raters=1).answers == QUESTIONS
+    assert any(waits)
+    assert not Question.objects.filter(answered_at=None).exists()
 
 
 @pytest.mark.django_db(transaction=True)

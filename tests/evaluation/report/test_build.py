@@ -12,6 +12,8 @@ from evaluation.report.__main__ import main
 from evaluation.report.build import write_report
 from evaluation.report.contenders import CONTROLS
 from evaluation.report.evaluation import NothingToEvaluate, evaluate
+from evaluation.report.page import page_html
+from evaluation.report_tables import ORACLE_RESTS
 from evaluation.simulation.dataset import write_simulated_dataset
 from learning.data.dataset import PreferenceDataset
 from tests.evaluation.conftest import colourful_photos
@@ -118,6 +120,16 @@ def test_the_oracle_is_above_the_floor_and_everybody_else(data):
         others = [r for r in data["rows"] if (r["scenes"], r["metric"]) == (oracle["scenes"], "delta_e")]
         assert oracle["cqs"] == max(r["cqs"] for r in others)
         assert data["oracle"]["ratio"][oracle["scenes"]] > 1.2
+
+
+def test_the_page_says_beside_the_row_where_the_oracle_does_nothing(data, page):
+    floors = {(r["scenes"], r["metric"]): r for r in data["rows"] if r["name"] == "identity"}
+    resting = [
+        {**floors[r["scenes"], r["metric"]], "name": "oracle"} if r["name"] == "oracle" else r
+        for r in data["rows"]
+    ]
+    assert page_html({**data, "rows": resting}, []).count(ORACLE_RESTS) == 2  # new and known scenes
+    assert ORACLE_RESTS not in page
 
 
 def test_the_metric_that_is_missing_says_why_and_how_to_get_it(data, page):

@@ -54,6 +54,7 @@ def test_some_controls_are_reading_in_part():
 
 def test_simulated_raters_are_called_simulated():
     assert verdict_of(data(simulated=True)).endswith("(9 simulated raters, new scenes.)")
+    assert verdict_of(data(simulated=True, n=1)).endswith("(1 simulated rater, new scenes.)")
 
 
 @pytest.mark.parametrize("metric", METRICS)

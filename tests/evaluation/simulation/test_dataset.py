@@ -5,9 +5,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from collection.design.protocol import Protocol
 from collection.export.check import check_folder
 from collection.export.folder import dataset_sha256
-from evaluation.simulation.dataset import write_simulated_dataset
+from evaluation.simulation.dataset import MIN_DELTA_E, SimulatedStudy, write_simulated_dataset, write_study
 from evaluation.simulation.raters import CROWDS, Crowd, SimulatedRater
 from tests.evaluation.conftest import colourful_photos
 
@@ -40,6 +41,17 @@ def test_checks_mirror_an_earlier_judgment(simulated_folder):
     for check in checks:
         first = judgments[check["repeats_judgment"]]
         assert (check["left_image"], check["right_image"]) == (first["right_image"], first["left_image"])
+
+
+def test_ties_are_in_the_folder_where_the_protocol_allows_them(tmp_path):
+    protocol = Protocol(
+        phases=("main",), n_main=20, n_checks=4, min_delta_e=MIN_DELTA_E, long_side=64, allow_tie=True
+    )
+    write_study(tmp_path / "study", colourful_photos(3), SimulatedStudy(n_raters=6, protocol=protocol))
+    assert check_folder(tmp_path / "study") == []
+    ties = [row for row in rows(tmp_path / "study", "judgments") if row["chosen_side"] == "tie"]
+    assert ties
+    assert all(row["preferred_image"] is row["rejected_image"] is None for row in ties)
 
 
 def test_clear_raters_agree_with_themselves_and_pass(simulated_folder):

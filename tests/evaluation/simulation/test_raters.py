@@ -13,6 +13,7 @@ from evaluation.simulation.raters import (
     Kind,
     SimulatedRater,
     benchmark_recipes,
+    chance_of_left,
     choose,
     crowd_looks,
     simulate_rater,
@@ -66,6 +67,15 @@ def test_swapping_the_sides_flips_the_choice():
     assert np.mean(np.array(left) == "left") == pytest.approx(np.mean(np.array(right) == "right"), abs=0.08)
 
 
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_left_side_is_taken_as_often_as_its_chance_says(kind):
+    rater = rater_of(kind)
+    rng = np.random.default_rng(0)
+    sides = [choose(rater, 4.0, 4.6, rng, progress=0.3).side for _ in range(4000)]
+    chance = chance_of_left(rater, 4.0, 4.6, progress=0.3)
+    assert sides.count("left") / 4000 == pytest.approx(chance, abs=0.03)
+
+
 def test_a_clicker_and_a_fast_one_choose_by_chance():
     assert agreement(rater_of(Kind.CLICKER), n=2000) == pytest.approx(0.5, abs=0.04)
     assert agreement(rater_of(Kind.TOO_FAST), n=2000) == pytest.approx(0.5, abs=0.04)
@@ -81,6 +91,34 @@ def test_a_sleepy_rater_begins_well_and_ends_at_random():
     right = [[side == choice.side for side, choice in answers(rater, seed=seed)] for seed in range(20)]
     assert np.mean(right, axis=0)[:20].mean() > 0.85
     assert np.mean(right, axis=0)[-20:].mean() < 0.65
+
+
+def test_two_images_alike_are_a_tie_where_ties_are_allowed():
+    rater, rng = dataclasses.replace(simulate_rater(0, seed=0), lapse=0.0), np.random.default_rng(0)
+    gaps = {
+        gap: choose(rater, 5.0, 5.0 + gap, rng, allow_tie=True).side for gap in (-1.1, -0.9, 0.0, 0.9, 1.1)
+    }
+    assert [gap for gap, side in gaps.items() if side == "tie"] == [-0.9, 0.0, 0.9]
+    assert choose(rater, 5.0, 5.0, rng).side != "tie"
+
+
+@pytest.mark.parametrize("kind", [Kind.CLICKER, Kind.ONE_SIDED, Kind.TOO_FAST])
+def test_who_does_not_look_says_no_tie_and_does_not_as_practice_asks(kind):
+    rater, rng = rater_of(kind), np.random.default_rng(0)
+    sides = [choose(rater, 5.0, 5.0, rng, allow_tie=True).side for _ in range(100)]
+    assert "tie" not in sides
+    other = "right" if rater.favourite_side == "left" else "left"
+    followed = [choose(rater, 5.0, 5.0, rng, instructed_side=other).side == other for _ in range(100)]
+    assert sum(followed) < 70
+
+
+def test_who_looks_does_as_practice_asks_and_everything_else_stays():
+    rater = dataclasses.replace(simulate_rater(0, seed=0), lapse=0.0)
+    for k in range(50):
+        plain, told = (
+            choose(rater, 0.0, 9.0, np.random.default_rng(k), instructed_side=side) for side in ("", "right")
+        )
+        assert told == dataclasses.replace(plain, side="right")
 
 
 def test_hard_pairs_take_longer():
@@ -106,6 +144,14 @@ def test_careless_raters_stand_evenly_and_come_in_all_kinds():
     assert len(careless) == 8
     assert {*careless} == {*CARELESS}
     assert sum(kind != Kind.ATTENTIVE for kind in kinds[:40]) == 4
+
+
+def test_eyes_and_screens_fail_as_often_as_the_crowd_says():
+    crowd = Crowd(color_blind=0.2, dim_screen=0.5)
+    raters = [simulate_rater(i, seed=0, crowd=crowd) for i in range(600)]
+    assert np.mean([rater.color_blind for rater in raters]) == pytest.approx(0.2, abs=0.05)
+    assert np.mean([rater.dim_screen for rater in raters]) == pytest.approx(0.5, abs=0.06)
+    assert not any(r.color_blind or r.dim_screen for r in (simulate_rater(i, seed=0) for i in range(50)))
 
 
 def test_rival_looks_are_far_apart():
@@ -140,7 +186,14 @@ def test_impossible_benchmarks_are_refused(arguments, message):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("n_groups", 0), ("look_strength", -1), ("temperature", 0), ("lapse", 2), ("careless", -0.1)],
+    [
+        ("n_groups", 0),
+        ("look_strength", -1),
+        ("temperature", 0),
+        ("lapse", 2),
+        ("careless", -0.1),
+        ("dim_screen", 2),
+    ],
 )
 def test_impossible_crowds_are_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"^{name}"):

@@ -23,6 +23,36 @@ def test_it_gives_main_answers_in_order_without_checks(folder):
     assert judgments[0].scene_id == f"scene{asked_first}"
 
 
+def test_ties_are_left_out_and_counted(folder):
+    """Two ties among rater 0's main answers, the first two, and one that is a check."""
+    before = PreferenceDataset.load(folder).judgments_of("rater0")
+    ties = {"judgment0-0", "judgment0-1", "judgment0-12"}
+
+    def tie(table):
+        is_tie = [judgment in ties for judgment in table["judgment_id"].to_pylist()]
+        for name, value in (("chosen_side", "tie"), ("preferred_image", None), ("rejected_image", None)):
+            kept = table[name].to_pylist()
+            table = _with_column(table, name, [value if t else k for t, k in zip(is_tie, kept, strict=True)])
+        return table
+
+    edit_table(folder, "judgments", tie)
+    dataset = PreferenceDataset.load(folder)
+    assert dataset.judgments.n_ties == 2
+    assert dataset.judgments_of("rater0") == before[2:]
+
+
+def test_a_main_answer_that_prefers_nothing_is_refused(folder):
+    def lose(table):
+        names = table["preferred_image"].to_pylist()
+        return _with_column(table, "preferred_image", [*names[:4], None, *names[5:]])
+
+    edit_table(folder, "judgments", lose)
+    with pytest.raises(
+        DatasetError, match=r"judgments\.parquet, row 5: preferred_image None is not in images"
+    ):
+        PreferenceDataset.load(folder)
+
+
 def test_only_valid_raters_are_trained_or_judged_on(tmp_path):
     dataset = PreferenceDataset.load(make_dataset(tmp_path / "d", n_raters=8, invalid_raters=3))
     assert dataset.validation_raters() == ["rater0", "rater1"]
@@ -46,6 +76,14 @@ def test_scenes_held_out_are_not_training_scenes(folder):
 def test_the_neutral_image_is_the_one_without_steps(folder):
     dataset = PreferenceDataset.load(folder)
     assert dataset.neutral_image_of("scene2") == image_id(2, 0)
+
+
+@pytest.mark.parametrize(
+    "recipe", ['{"steps": [], "lut": {"sha256": "3f", "strength": 1}}', '{"file": {"maker": "C"}}']
+)
+def test_a_lut_or_a_file_by_itself_is_not_neutral(folder, recipe):
+    edit_table(folder, "images", lambda table: _with_column(table, "recipe", [recipe] * len(table)))
+    assert PreferenceDataset.load(folder).neutral_image_of("scene2") is None
 
 
 def test_images_are_floats_never_scaled_up_and_not_to_be_written(folder):

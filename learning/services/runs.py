@@ -1,21 +1,29 @@
-"""Training runs as jobs."""
+"""Training runs as jobs: made, cancelled, resumed."""
 
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 
 from collection.models import Export
+from collection.services.audit import audit_record, current_actor
 from learning.backbones import BackboneChoice
 from learning.data.dataset import DatasetError, PreferenceDataset
 from learning.models import Run
 from learning.systems import check_names
 from variants.jobs import Job, new_public_id
 
+NO_VALID_RATERS = (
+    "no rater in this dataset passed its study's rules, so there is nothing to learn from; "
+    "look at the raters and the rules, then export the study again"
+)
+
 
 class RunRefused(Exception):
     """A run that cannot be; the message says which setting is wrong and what it may be."""
 
 
+@transaction.atomic
 def run_create(
     export: Export | None = None,
     *,
@@ -43,7 +51,8 @@ def run_create(
     _check_settings(system, preset, backbone, steps, seed)
     folder, is_simulated = _dataset_of(export, dataset)
     public_id = new_public_id()
-    return Run.objects.create(
+    actor = current_actor()
+    run = Run.objects.create(
         public_id=public_id,
         export=export,
         dataset=str(folder),
@@ -54,7 +63,43 @@ def run_create(
         seed=seed,
         folder=str(settings.TONALIST_DATA / "runs" / public_id),
         is_simulated=is_simulated,
+        started_by_id=actor.pk if actor else None,
     )
+    _record("run.create", run, system=system, preset=preset, seed=seed)
+    return run
+
+
+@transaction.atomic
+def run_cancel(run: Run) -> None:
+    """Ask the run to stop; a checkpoint of its last whole step stays, from which it can be resumed."""
+    if run.is_over:
+        return
+    run.cancel()
+    _record("run.cancel", run)
+
+
+@transaction.atomic
+def run_resume(run: Run) -> None:
+    """Let a cancelled or failed run go on from its last checkpoint, or begin again where there is none.
+
+    Raises:
+        RunRefused: the run is not cancelled or failed, or its dataset is gone.
+    """
+    if not Path(run.dataset).is_dir():
+        raise RunRefused(f"the dataset {run.dataset} is gone; export the study again and start a new run")
+    # One of two who press at once resumes it; the other is told.
+    stopped = Run.objects.filter(pk=run.pk, state__in=(Job.State.CANCELLED, Job.State.FAILED))
+    if not stopped.update(state=Job.State.QUEUED, cancel_requested=False, error="", finished_at=None):
+        run.refresh_from_db()
+        raise RunRefused(
+            f"the run is {run.get_state_display().lower()}; only one that was cancelled or has failed can go on"
+        )
+    run.refresh_from_db()
+    _record("run.resume", run)
+
+
+def _record(action: str, run: Run, **details: object) -> None:
+    audit_record(action, run.export.study if run.export else None, what=run.public_id, **details)
 
 
 def _check_settings(system: str, preset: str, backbone: str, steps: int | None, seed: int) -> None:
@@ -84,12 +129,17 @@ def _dataset_of(export: Export | None, dataset: Path | str | None) -> tuple[Path
         )
     if not Path(export.folder).is_dir():
         raise RunRefused(f"the export's folder {export.folder} is gone; export the study again")
+    if export.is_without_valid_raters:
+        raise RunRefused(NO_VALID_RATERS)
     return Path(export.folder), export.study.is_simulated
 
 
 def _checked_folder(folder: Path) -> tuple[Path, bool]:
     folder = folder.expanduser().resolve()
     try:
-        return folder, PreferenceDataset.load(folder).is_simulated
+        dataset = PreferenceDataset.load(folder)
     except DatasetError as error:
         raise RunRefused(str(error)) from error
+    if not any(rater.valid for rater in dataset.raters.values()):
+        raise RunRefused(NO_VALID_RATERS)
+    return folder, dataset.is_simulated

@@ -1,0 +1,23 @@
+from learning.services.blind_tests import (
+    BlindTestRefused,
+    blind_test_cancel,
+    blind_test_create,
+    blind_test_scenes,
+)
+from learning.services.photos import PhotosRefused, photos_delete, photos_expire, photos_request
+from learning.services.runs import RunRefused, run_cancel, run_create, run_resume
+
+__all__ = [
+    "BlindTestRefused",
+    "PhotosRefused",
+    "RunRefused",
+    "blind_test_cancel",
+    "blind_test_create",
+    "blind_test_scenes",
+    "photos_delete",
+    "photos_expire",
+    "photos_request",
+    "run_cancel",
+    "run_create",
+    "run_resume",
+]

@@ -1,0 +1,1 @@
+"""Pages about runs: training, photos rendered, outputs shown to people."""

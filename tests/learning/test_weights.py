@@ -1,0 +1,41 @@
+import pytest
+from django.urls import reverse
+
+from learning.models import Run
+from learning.systems import PRESETS, system_module
+from learning.weights import PRESET_BACKBONES, weights_missing
+from tests.factories import make_export, make_researcher, make_study
+
+EVERY_PRESET = [(system, preset) for system, presets in PRESETS.items() for preset in presets]
+
+
+@pytest.mark.parametrize(("system", "preset"), EVERY_PRESET)
+def test_the_backbone_of_each_preset_is_known_without_its_module(system, preset):
+    config = system_module(system).PRESETS[preset]()
+    assert PRESET_BACKBONES[system, preset] == config.backbone
+
+
+def test_weights_are_looked_for_where_the_loader_looks(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    assert weights_missing("tone_statistics") == ""
+    assert "python -m learning.fetch dinov2_small" in weights_missing("dinov2_small")
+    folder = tmp_path / "models--facebook--dinov2-small" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    assert weights_missing("dinov2_small")
+    (folder / "model.safetensors").write_bytes(b"")
+    assert weights_missing("dinov2_small") == weights_missing(f"dinov2_small={folder}") == ""
+
+
+@pytest.mark.django_db
+def test_missing_weights_are_told_before_the_run_starts(client, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    client.force_login(make_researcher())
+    export = make_export(make_study(), folder=tmp_path)
+    fields = {"export": export.public_id, "system": "upe", "preset": "full", "seed": 0}
+    page = client.post(reverse("learning:run-create"), fields)
+    assert page.status_code == 422
+    assert "python -m learning.fetch dinov2_base" in page.content.decode()
+    assert not Run.objects.exists()
+    client.post(reverse("learning:run-create"), {**fields, "elsewhere": "on"})
+    assert Run.objects.get().preset == "full"
