@@ -1,0 +1,349 @@
+"""The site, and one of its studies."""
+
+import contextlib
+import datetime as dt
+import json
+import random
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tonalist_client.errors import DownloadChanged, JobFailed, JobTimeout, Unreachable, error_of
+from tonalist_client.rows import Row, Rows
+
+TRIED_AGAIN = (429, 502, 503, 504)
+TRIES = 6
+PATIENCE = 120.0
+"""Seconds of waiting between the tries of one request, all together."""
+AWAY_PATIENCE = 10.0
+"""The same where nobody answers at that address."""
+LONGEST_WAIT = 60.0
+NO_USE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.ProxyError)
+"""What no second try mends."""
+TELLS_A_SECRET = re.compile(r"webhooks/[^/]+/secret/|studies/[^/]+/webhooks/")
+"""Where a POST takes no idempotency key, as its reply is kept nowhere."""
+PAGE = 1000
+
+
+class Client:
+    """A Tonalist site, asked with a token.
+
+    Args:
+        url: of the site, such as https://tonalist.example.
+        token: made under Account, API tokens.
+        tries: of a request that the site cannot answer at the moment. Between them it waits at most PATIENCE
+            seconds, and AWAY_PATIENCE where nobody answers at all.
+        sleep: waits so many seconds; tests give another.
+        transport: of httpx, where requests are to go another way.
+
+    Raises ValueError for what is no token.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        tries: int = TRIES,
+        sleep: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        if not token or not re.fullmatch("[!-~]+", token):
+            raise ValueError(
+                "the token is empty, or has a space or a line's end in it; make one on the site under Account, API tokens"
+            )
+        self._tries, self._sleep = tries, sleep
+        self._http = httpx.Client(
+            base_url=f"{url.rstrip('/')}/api/v1/",
+            headers={"Authorization": f"Bearer {token}", "User-Agent": "tonalist-client/0.1"},
+            timeout=httpx.Timeout(60, connect=5),
+            transport=transport,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def me(self) -> Row:
+        """Whose token it is, and what it may do."""
+        return self.get("me/")
+
+    def studies(self, **filters: Any) -> Rows:
+        return self.rows("studies/", **filters)
+
+    def study(self, slug: str) -> "Study":
+        return Study(self, slug)
+
+    def create_study(self, name: str, **fields: Any) -> "Study":
+        """A draft; fields as in a study's YAML file: protocol, scenes, recruiting, …"""
+        return Study(self, self.post("studies/", {"name": name, **fields})["slug"])
+
+    def runs(self, **filters: Any) -> Rows:
+        return self.rows("runs/", **filters)
+
+    def train(self, export: Row | str, system: str = "upe", preset: str = "tiny", **fields: Any) -> Row:
+        """Start a run on a dataset; `wait` for it."""
+        return self.post("runs/", {"export": _id(export), "system": system, "preset": preset, **fields})
+
+    def report(self, runs: list[Row | str], **fields: Any) -> Row:
+        """Order a report of finished runs on one dataset; `wait` for it, then `report_data`."""
+        return self.post("reports/", {"runs": [_id(run) for run in runs], **fields})
+
+    def report_data(self, report: Row | str) -> Row:
+        """All figures of a report."""
+        return self.get(f"reports/{_id(report)}/report.json")
+
+    def wait(self, job: Row, *, timeout: float = 24 * 3600, every: float = 2.0) -> Row:
+        """The job once it is done. Raises JobFailed, or JobTimeout after so many seconds."""
+        path = job["address"]
+        waited = 0.0
+        while not (job := self.get(path))["is_over"]:
+            if waited >= timeout:
+                raise JobTimeout(
+                    f"the job {job['id']} is {job['state']} after {timeout:g} seconds: {job['stage']}"
+                )
+            self._sleep(every)
+            waited += every
+        if job["state"] != "done":
+            raise JobFailed(job)
+        return job
+
+    def download(self, export: Row | str, path: Path | str) -> Path:
+        """The dataset as a tar file. What broke off goes on where it was, in this call or in a later one.
+
+        It stands in `path`.part until it is whole. Raises DownloadChanged where the site has another
+        file by now; delete the part then.
+        """
+        path = Path(path)
+        part = path.with_name(f"{path.name}.part")
+        noted = path.with_name(f"{path.name}.etag")
+        tries = Tries(self._tries, self._sleep)
+        while True:
+            try:
+                self._download_on(f"exports/{_id(export)}/archive/", part, noted)
+            except httpx.TransportError as error:
+                if tries.another(error):
+                    continue
+                raise Unreachable(f"the download broke off, {tries}: {error}") from error
+            part.replace(path)
+            noted.unlink(missing_ok=True)
+            return path
+
+    def get(self, path: str, **parameters: Any) -> Row:
+        """Any address below /api/v1/."""
+        return _json(self.request("GET", path, params=_parameters(parameters)))
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Row:
+        """Done once, however often it has to be tried; where the reply tells a secret it is sent once."""
+        if TELLS_A_SECRET.search(self._url(path).path):
+            return _json(self.request("POST", path, tries=1, json=dict(body or {})))
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        return _json(self.request("POST", path, json=dict(body or {}), headers=headers))
+
+    def new_secret(self, webhook: Row | str) -> str:
+        """Of a webhook: it is told now and never again, and the one before signs nothing any more."""
+        return str(self.post(f"webhooks/{_id(webhook)}/secret/")["secret"])
+
+    def rows(self, path: str, **parameters: Any) -> Rows:
+        def pages() -> Iterator[list[Row]]:
+            page = self.get(path, **{"limit": PAGE, **parameters})
+            yield page["results"]
+            while page["next"]:
+                page = self.get(page["next"])
+                yield page["results"]
+
+        return Rows(pages)
+
+    def request(self, method: str, path: str, *, tries: int | None = None, **options: Any) -> httpx.Response:
+        """With retries. Raises ApiError and Unreachable."""
+        url, left = self._url(path), Tries(tries or self._tries, self._sleep)
+        while True:
+            try:
+                response = self._http.request(method, url, **options)
+            except httpx.TransportError as error:
+                if left.another(error):
+                    continue
+                raise Unreachable(f"{method} {url}, {left}: {error}") from error
+            if response.is_success:
+                return response
+            if response.status_code not in TRIED_AGAIN or not left.another(response):
+                raise error_of(response)
+
+    def _url(self, path: str) -> httpx.URL:
+        """Of a path below /api/v1/, or of an address that the site gave: the token goes to the site alone."""
+        base = self._http.base_url
+        given = httpx.URL(path)
+        return base.copy_with(raw_path=given.raw_path) if given.is_absolute_url else base.join(path)
+
+    def _download_on(self, path: str, part: Path, noted: Path) -> None:
+        have = part.stat().st_size if part.exists() and noted.exists() else 0
+        headers = {"Range": f"bytes={have}-", "If-Range": noted.read_text()} if have else {}
+        with self._http.stream("GET", path, headers=headers) as response:
+            if response.status_code == 416:  # all of it is here already
+                return
+            if not response.is_success:
+                response.read()
+                if response.status_code in TRIED_AGAIN:
+                    raise httpx.ReadError(f"status {response.status_code}")
+                raise error_of(response)
+            if have and response.status_code == 200:
+                raise DownloadChanged(f"the site has another file by now; delete {part} and begin again")
+            noted.write_text(response.headers.get("ETag", ""))
+            with part.open("ab" if have else "wb") as file:
+                for piece in response.iter_bytes():
+                    file.write(piece)
+
+
+class Tries:
+    """Of one request: how many there were, and how long was waited between them."""
+
+    def __init__(self, most: int, sleep: Callable[[float], None]) -> None:
+        self._most, self._sleep = most, sleep
+        self._done, self._waited = 0, 0.0
+
+    def __str__(self) -> str:
+        return f"tried {self._done} times in {self._waited:.0f} s of waiting"
+
+    def another(self, failed: httpx.Response | httpx.TransportError) -> bool:
+        """Whether to try again, after a wait: twice as long each time, spread so that clients part."""
+        self._done += 1
+        if self._done >= self._most or isinstance(failed, NO_USE):
+            return False
+        wait = min(LONGEST_WAIT, 2 ** (self._done - 1)) * random.uniform(0.5, 1)
+        if isinstance(failed, httpx.Response):
+            wait = max(wait, _retry_after(failed))
+        is_away = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
+        if self._waited + wait > (AWAY_PATIENCE if is_away else PATIENCE):
+            return False
+        self._waited += wait
+        self._sleep(wait)
+        return True
+
+
+class Study:
+    """One study of the site. Nothing is read before it is asked for."""
+
+    def __init__(self, client: Client, slug: str) -> None:
+        self.client, self.slug = client, slug
+
+    def __repr__(self) -> str:
+        return f"Study({self.slug!r})"
+
+    def read(self) -> Row:
+        return self.client.get(self._path())
+
+    def change(self, **fields: Any) -> Row:
+        """`protocol={"n_main": 60}`; what is left out stays. Raises ChangedMeanwhile where somebody was faster."""
+        read = self.client.request("GET", self._path())
+        headers = {"If-Match": read.headers["ETag"]}
+        return _json(self.client.request("PATCH", self._path(), json=fields, headers=headers))
+
+    def yaml(self) -> str:
+        """All of it as one file, from which it can be made again."""
+        return self.client.request("GET", self._path("file/")).text
+
+    def open(self) -> Row:
+        return self.client.post(self._path("open/"))
+
+    def pause(self) -> Row:
+        return self.client.post(self._path("pause/"))
+
+    def close(self) -> Row:
+        """For good."""
+        return self.client.post(self._path("close/"))
+
+    def clone(self, name: str) -> "Study":
+        """A draft with the same protocol, scenes and pairs."""
+        return Study(self.client, self.client.post(self._path("clone/"), {"name": name})["slug"])
+
+    def scenes(self, **filters: Any) -> Rows:
+        return self.client.rows(self._path("scenes/"), **filters)
+
+    def renditions(self, **filters: Any) -> Rows:
+        return self.client.rows(self._path("renditions/"), **filters)
+
+    def pairs(self, **filters: Any) -> Rows:
+        return self.client.rows(self._path("pairs/"), **filters)
+
+    def raters(self, **filters: Any) -> Rows:
+        return self.client.rows(self._path("raters/"), **filters)
+
+    def sessions(self, **filters: Any) -> Rows:
+        return self.client.rows(self._path("sessions/"), **filters)
+
+    def judgments(self, **filters: Any) -> Rows:
+        """`kind`, `rater`, `scene`, `since`, `until`."""
+        return self.client.rows(self._path("judgments/"), **filters)
+
+    def judgments_stream(self, **filters: Any) -> Iterator[Row]:
+        """All at once, the oldest first: quicker than pages, but it does not go on where it broke off."""
+        with self.client._http.stream(
+            "GET", self._path("judgments.ndjson"), params=_parameters(filters)
+        ) as response:
+            if not response.is_success:
+                response.read()
+                raise error_of(response)
+            for line in response.iter_lines():
+                yield json.loads(line)
+
+    def verdicts(self, **filters: Any) -> Rows:
+        return self.client.rows(self._path("verdicts/"), **filters)
+
+    def webhooks(self) -> Rows:
+        return self.client.rows(self._path("webhooks/"))
+
+    def add_webhook(self, address: str, events: list[str]) -> Row:
+        """The new webhook, with its `secret`, which is told now and never again."""
+        return self.client.post(self._path("webhooks/"), {"address": address, "events": events})
+
+    def statistics(self) -> Row:
+        """As they were computed last."""
+        return self.client.get(self._path("statistics/"))
+
+    def exports(self) -> Rows:
+        return self.client.rows(self._path("exports/"))
+
+    def export(self, layout: str = "folder") -> Row:
+        """Order a dataset; `client.wait` for it, then `client.download`."""
+        return self.client.post(self._path("exports/"), {"layout": layout})
+
+    def _path(self, rest: str = "") -> str:
+        return f"studies/{self.slug}/{rest}"
+
+
+def _json(response: httpx.Response) -> Row:
+    if not response.content:
+        return {}
+    found: Row = response.json()
+    return found
+
+
+def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Times as ISO 8601; without those that are None. None at all for none: an address may have its own."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return {
+        name: value.isoformat() if isinstance(value, dt.date) else value for name, value in given.items()
+    } or None
+
+
+def _id(row: Row | str) -> str:
+    return row if isinstance(row, str) else str(row["id"])
+
+
+def _retry_after(response: httpx.Response) -> float:
+    with contextlib.suppress(ValueError):
+        return min(LONGEST_WAIT, float(response.headers.get("Retry-After", "")))
+    return 0
