@@ -9,7 +9,7 @@ PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve worker test check bench lock clean
+.PHONY: help demo serve worker test check bench messages lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,9 +17,10 @@ help:  ## Show this list
 demo: $(VENV)/run.stamp  ## The whole loop on real photos, then serve it (Ctrl-C ends it)
 	@$(BIN)/python manage.py demo $(ARGS)
 
+# Each thread keeps a connection to the database; without a bound there are more than PostgreSQL lets in.
 serve: $(VENV)/run.stamp  ## The site on http://127.0.0.1:8000 (PORT=…)
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 config.wsgi:application
+	@$(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 16 config.wsgi:application
 
 worker: $(VENV)/run.stamp  ## The worker that renders, exports, trains and reports
 	@$(BIN)/celery -A config worker --concurrency 2 --loglevel INFO
@@ -37,6 +38,9 @@ check: $(VENV)/dev.stamp  ## Style, types, imports and migrations, without the t
 
 bench: $(VENV)/dev.stamp  ## Measure ours beside a peer, every script in bench/
 	@$(BIN)/python -m bench $(ARGS)
+
+messages: $(VENV)/dev.stamp  ## Bring the catalogues in locale/ up to date with the texts (needs GNU gettext)
+	@$(BIN)/python -m tests.catalogues --update
 
 lock: $(VENV)/dev.stamp  ## Choose the exact versions in requirements.lock anew
 	@$(BIN)/pip install --quiet uv
@@ -58,5 +62,5 @@ $(VENV)/run.stamp: $(BIN)/python pyproject.toml requirements.lock
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@echo "Installing what the tests need."
-	@$(BIN)/pip install --quiet --constraint requirements.lock --editable ".[dev,postgres]"
+	@$(BIN)/pip install --quiet --constraint requirements.lock --editable ".[dev,diffusion,heic,postgres]"
 	@touch $@

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-SUPPORT = {"__init__", "__main__", "timing"}
+SUPPORT = {"__init__", "__main__", "bare_site", "large_study", "scratch", "timing"}
 
 
 def main() -> int:

@@ -1,23 +1,47 @@
 """What the measurements share: interleaved rounds, medians, and the row that each prints."""
 
+import gc
 import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 
-def interleaved(functions: dict[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
-    """Median seconds of each function over `rounds`, taken in turn so that noise hits all alike."""
+def interleaved(
+    functions: dict[str, Callable[[], object]],
+    rounds: int = 7,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Median seconds of each function over `rounds`, taken in turn so that noise hits all alike.
+
+    On one core `time.process_time` leaves out what else the machine does.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for function in functions.values():
         function()
     for _ in range(rounds):
         for name, function in functions.items():
-            start = time.perf_counter()
+            start = clock()
             function()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def peak_extra_mb(function: Callable[[], object]) -> float:
+    """By how many MB the process grows at most while the function runs; what it takes once, before. Linux."""
+    function()
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = _memory_mb("VmRSS")
+    function()
+    return _memory_mb("VmHWM") - before
+
+
+def _memory_mb(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e6
 
 
 def row(

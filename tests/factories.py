@@ -31,7 +31,11 @@ _numbers = itertools.count(1)
 
 
 def make_researcher(username="alice", password=None, **fields: Any):
-    """Without a password, whose hash takes long, there is only `client.force_login`."""
+    """One who may see every study, unless told otherwise.
+
+    Without a password, whose hash takes long, there is only `client.force_login`.
+    """
+    fields = {"is_superuser": True} | fields
     return get_user_model().objects.create_user(username, password=password, **fields)
 
 
@@ -137,6 +141,7 @@ def make_verdict(rater: Rater, **fields: Any) -> Verdict:
 
 
 def make_export(study: Study, folder="/nowhere/dataset", state=Job.State.DONE, **fields: Any) -> Export:
+    fields = {"number": study.exports.count() + 1} | fields
     return Export.objects.create(study=study, folder=str(folder), state=state, **fields)
 
 

@@ -49,4 +49,4 @@ def test_the_web_process_loads_no_torch():
     )
     loaded = loaded_after(code)
     assert "django" in loaded
-    assert not loaded & {"torch", "torchvision", "transformers", "timm", "lpips"}
+    assert not loaded & {"torch", "torchvision", "transformers", "timm", "lpips", "diffusers", "accelerate"}

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from variants.models import Pair, RenderJob, Rendition, Scene
+from variants.models import (
+    LutFile,
+    Pair,
+    PhotoFile,
+    PhotoJob,
+    RenderJob,
+    Rendition,
+    Scene,
+    SceneJob,
+    SceneOrder,
+    Version,
+)
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
@@ -31,6 +42,20 @@ class SceneAdmin(ReadOnly):
     search_fields = ("name", "attribution", "public_id")
 
 
+@admin.register(Version)
+class VersionAdmin(ReadOnly):
+    list_display = ("scene", "maker", "source_type", "ingest")
+    list_filter = ("source_type", "maker")
+    list_select_related = ("scene",)
+    search_fields = ("scene__name", "maker")
+
+
+@admin.register(LutFile)
+class LutFileAdmin(ReadOnly):
+    list_display = ("name", "key", "licence", "created_at")
+    search_fields = ("name", "key", "attribution")
+
+
 @admin.register(Rendition)
 class RenditionAdmin(ReadOnly):
     list_display = ("public_id", "scene", "recipe", "long_side", "encoding", "state", "error")
@@ -41,12 +66,30 @@ class RenditionAdmin(ReadOnly):
 
 @admin.register(Pair)
 class PairAdmin(ReadOnly):
-    list_display = ("public_id", "scene", "delta_e")
+    list_display = ("public_id", "scene", "source_type", "delta_e")
+    list_filter = ("source_type",)
     list_select_related = ("scene",)
     search_fields = ("public_id", "scene__name")
 
 
-@admin.register(RenderJob)
+@admin.register(SceneOrder)
+class SceneOrderAdmin(ReadOnly):
+    list_display = ("recipe", "category", "licence", "state", "error", "scene")
+    list_filter = ("state",)
+    list_select_related = ("scene",)
+    search_fields = ("=recipe_key", "category")
+
+
+@admin.register(PhotoFile)
+class PhotoFileAdmin(ReadOnly):
+    list_display = ("name", "job", "size", "state", "error", "scene")
+    list_filter = ("state",)
+    list_select_related = ("job", "scene")
+    search_fields = ("name", "=sha256", "=job__public_id")
+
+
+@admin.register(RenderJob, SceneJob, PhotoJob)
 class RenderJobAdmin(ReadOnly):
     list_display = ("public_id", "state", "done", "total", "stage", "error", "created_at", "finished_at")
     list_filter = ("state",)
+    search_fields = ("=public_id",)

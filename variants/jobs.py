@@ -13,12 +13,14 @@ import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from celery import current_app
 from django.apps import apps
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.dispatch import Signal
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -26,6 +28,13 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5
 STALE_AFTER = dt.timedelta(seconds=60)
+
+COMMAND = "command@"
+"""Before the name of a worker that is a command at somebody's terminal: what it began no other process goes on with."""
+KILLED = "The command that did it was killed before the end; run it again."
+
+job_over = Signal()
+"""Sent with `job` when one is done, failed or cancelled, in the transaction that says so."""
 
 
 def new_public_id() -> str:
@@ -79,6 +88,20 @@ class Job(models.Model):
             return 1.0
         return min(1.0, self.done / self.total) if self.total else 0.0
 
+    @property
+    def orderer(self) -> AbstractBaseUser | None:
+        """Who ordered it, where the row knows."""
+        people = (getattr(self, name, None) for name in ("started_by", "owner", "uploaded_by"))
+        return next((user for user in people if user is not None), None)
+
+    @classmethod
+    def do(cls, key: int, work: Callable[[Self], None]) -> None:
+        """What a task does with the key it was sent; a job whose row was deleted meanwhile needs nothing."""
+        try:
+            cls._default_manager.get(pk=key).run(work)
+        except cls.DoesNotExist:
+            logger.info("%s %s was deleted before it was done", cls._meta.verbose_name, key)
+
     def enqueue(self) -> None:
         """Tell the workers, once the transaction is committed; without a broker the job fails and says so."""
         transaction.on_commit(self._send)
@@ -97,10 +120,14 @@ class Job(models.Model):
         """Ask the job to stop; one that no worker has, or only a dead one, is over at once."""
         now = timezone.now()
         rows = type(self)._default_manager.filter(pk=self.pk)
+        jobs_of_dead_commands_end(rows)
         rows.filter(state__in=(self.State.QUEUED, self.State.RUNNING)).update(cancel_requested=True)
         idle = Q(state=self.State.QUEUED) | Q(state=self.State.RUNNING, heartbeat_at__lt=now - STALE_AFTER)
-        rows.filter(idle).update(state=self.State.CANCELLED, finished_at=now)
-        self.refresh_from_db()
+        with transaction.atomic():
+            is_over = rows.filter(idle).update(state=self.State.CANCELLED, finished_at=now)
+            self.refresh_from_db()
+            if is_over:
+                job_over.send(type(self), job=self)
 
     def claim(self) -> bool:
         """Take the job for this process: true for exactly one of those who try."""
@@ -111,7 +138,7 @@ class Job(models.Model):
             ._default_manager.filter(free, pk=self.pk, cancel_requested=False)
             .update(
                 state=self.State.RUNNING,
-                worker=f"{socket.gethostname()}:{os.getpid()}",
+                worker=f"{COMMAND if current_app.current_task is None else ''}{socket.gethostname()}:{os.getpid()}",
                 started_at=now,
                 heartbeat_at=now,
                 error="",
@@ -121,11 +148,12 @@ class Job(models.Model):
         return claimed == 1
 
     def report(self, done: int, total: int, stage: str = "") -> None:
-        """Store progress and beat the heart; raise JobCancelled when asked to stop."""
+        """Store progress and beat the heart; raise JobCancelled when asked to stop, or when the row was deleted."""
         self.done, self.total, self.stage = done, total, stage or self.stage
         self.heartbeat_at = timezone.now()
-        self.save(update_fields=["done", "total", "stage", "heartbeat_at"])
-        if type(self)._default_manager.filter(pk=self.pk, cancel_requested=True).exists():
+        rows = type(self)._default_manager.filter(pk=self.pk)
+        beats = {name: getattr(self, name) for name in ("done", "total", "stage", "heartbeat_at")}
+        if not rows.update(**beats) or rows.filter(cancel_requested=True).exists():
             raise JobCancelled
 
     def run(self, work: Callable[[Self], None]) -> None:
@@ -140,20 +168,26 @@ class Job(models.Model):
         except Exception as error:  # whatever went wrong belongs into the row
             # An error of the project's own says what to do; any other needs its trace.
             unforeseen = type(error).__module__ == "builtins"
-            logger.error("job %s failed: %s", self.public_id, error, exc_info=unforeseen)
+            if unforeseen or not self.worker.startswith(COMMAND):  # a command tells the others itself
+                logger.error("job %s failed: %s", self.public_id, error, exc_info=unforeseen)
             self._finish(self.State.FAILED, error=str(error) or type(error).__name__)
         else:
             self._finish(self.State.DONE)
 
     def _finish(self, state: State, error: str = "") -> None:
         self.state, self.error, self.finished_at = state, error, timezone.now()
-        self.save(update_fields=["state", "error", "finished_at"])
+        with transaction.atomic():
+            rows = type(self)._default_manager.filter(pk=self.pk)
+            if rows.update(state=state, error=error, finished_at=self.finished_at):
+                job_over.send(type(self), job=self)
+            else:
+                logger.info("job %s was deleted before it was done", self.public_id)
 
 
 def jobs_take_up_again() -> int:
     """Send every job that waits, or that a dead worker left, to the workers again; return how many.
 
-    Jobs that are sent twice are still done once: the claim decides.
+    Jobs that are sent twice are still done once: the claim decides. What a dead command left has failed.
     """
     jobs = [job for model in apps.get_models() if issubclass(model, Job) for job in _left_over(model)]
     for job in jobs:
@@ -161,7 +195,20 @@ def jobs_take_up_again() -> int:
     return len(jobs)
 
 
+def jobs_of_dead_commands_end(jobs: QuerySet[Any]) -> None:
+    """Those of the jobs whose command was killed have failed, and say so."""
+    for job in jobs.filter(state=Job.State.RUNNING, worker__startswith=COMMAND):
+        if _worker_lives(job):
+            continue
+        still = type(job)._default_manager.filter(pk=job.pk, state=Job.State.RUNNING, worker=job.worker)
+        with transaction.atomic():
+            if still.update(state=Job.State.FAILED, error=KILLED, finished_at=timezone.now()):
+                job.refresh_from_db()
+                job_over.send(type(job), job=job)
+
+
 def _left_over(model: type[Job]) -> list[Job]:
+    jobs_of_dead_commands_end(model._default_manager.all())
     for job in model._default_manager.filter(state=Job.State.RUNNING):
         if not _worker_lives(job):
             model._default_manager.filter(pk=job.pk, state=Job.State.RUNNING, worker=job.worker).update(
@@ -172,7 +219,7 @@ def _left_over(model: type[Job]) -> list[Job]:
 
 def _worker_lives(job: Job) -> bool:
     """By its process where it ran on this machine, else by its heart."""
-    host, _, pid = job.worker.rpartition(":")
+    host, _, pid = job.worker.removeprefix(COMMAND).rpartition(":")
     if host == socket.gethostname() and Path("/proc").is_dir():
         return Path("/proc", pid).exists()
     return job.heartbeat_at is not None and job.heartbeat_at > timezone.now() - STALE_AFTER

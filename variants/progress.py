@@ -5,12 +5,16 @@ often as it likes, and lets whatever `report` raises pass: that is how it is can
 """
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
+
+T = TypeVar("T")
 
 Report = Callable[[int, int, str], None]
 """(done, total, stage): `stage` names what is being done, in a few words."""
@@ -34,6 +38,25 @@ def throttled(report: Report, seconds: float = 1.0) -> Report:
             report(done, total, stage)
 
     return call
+
+
+def reported(work: Callable[[Callable[[], bool]], T], report: Callable[[], None], seconds: float) -> T:
+    """Do what cannot report by itself, and call `report` every so many seconds meanwhile.
+
+    Args:
+        work: Runs in a thread of its own; it is given a function that says whether it is to stop.
+        report: Runs in this thread. What it raises passes, once `work` has come to an end.
+        seconds: Between two reports.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work, stop.is_set)
+        try:
+            while not wait([future], seconds).done:
+                report()
+        finally:
+            stop.set()
+    return future.result()
 
 
 @contextmanager

@@ -1,3 +1,5 @@
+import hashlib
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
@@ -9,9 +11,18 @@ from variants.tone.images import CONTENT_TYPES
 
 @require_safe
 def rendition_image(request: HttpRequest, public_id: str) -> HttpResponse:
-    """The rendition's file. It never changes under its address, so that it may be kept for ever."""
-    rendition = get_object_or_404(Rendition.objects.exclude(image=""), public_id=public_id)
-    etag = f'"{rendition.sha256}"'
+    return rendition_response(request, get_object_or_404(Rendition, public_id=public_id))
+
+
+def rendition_response(request: HttpRequest, rendition: Rendition, *, salt: str = "") -> HttpResponse:
+    """The rendition's file. It never changes under its address, so that it may be kept for ever.
+
+    Its ETag is the content's hash, mixed with `salt` where two addresses of one photo are not to tell that they are.
+    """
+    if not rendition.image:
+        raise Http404
+    digest = hashlib.sha256(f"{salt}{rendition.sha256}".encode()).hexdigest() if salt else rendition.sha256
+    etag = f'"{digest}"'
     response = get_conditional_response(request, etag=etag)
     if response is None:
         response = HttpResponse(_content(rendition), content_type=CONTENT_TYPES[rendition.encoding])

@@ -1,6 +1,7 @@
 import datetime as dt
 import os
 import socket
+from importlib import import_module
 
 import pytest
 from django.utils import timezone
@@ -125,3 +126,33 @@ def test_jobs_of_dead_workers_and_waiting_ones_are_sent_again(sent):
     assert {key for _, key in sent} == {waiting.pk, orphan.pk, stale.pk}
     orphan.refresh_from_db()
     assert orphan.claim()
+
+
+@pytest.mark.parametrize("moment", ["before", "meanwhile", "at the end"])
+def test_a_job_whose_row_is_deleted_is_a_quiet_line(moment, caplog):
+    caplog.set_level("INFO", "variants.jobs")
+    job = RenderJob.objects.create()
+
+    def work(job):
+        if moment != "before":
+            RenderJob.objects.all().delete()
+        if moment == "meanwhile":
+            job.report(1, 2, "rendering")
+            pytest.fail("went on")
+
+    if moment == "before":
+        RenderJob.objects.all().delete()
+    RenderJob.do(job.pk, work)
+    assert not RenderJob.objects.exists()
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("INFO", None)]
+    assert caplog.text.rstrip().endswith("was deleted before it was done")
+
+
+@pytest.mark.parametrize("app", ["collection", "evaluation", "learning", "variants"])
+def test_every_task_outlives_its_row(app, caplog):
+    tasks = import_module(f"{app}.tasks")
+    own = [task for name, task in vars(tasks).items() if name.endswith("_task") and name != "shared_task"]
+    assert own
+    for task in own:
+        task(10**9)
+    assert "ERROR" not in caplog.text

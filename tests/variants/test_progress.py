@@ -1,8 +1,11 @@
 import sys
+import threading
+import time
 
 import pytest
 
 from variants import progress
+from variants.progress import reported
 
 
 def test_without_a_terminal_each_stage_begins_and_ends_with_a_plain_line(capsys):
@@ -44,3 +47,44 @@ def test_what_report_raises_passes():
 
     with pytest.raises(KeyboardInterrupt):
         progress.throttled(cancel)(0, 1, "work")
+
+
+def test_what_cannot_report_is_reported_meanwhile():
+    calls, ready = [], threading.Event()
+
+    def work(stop):
+        assert ready.wait(10)
+        return "done"
+
+    def report():
+        calls.append(threading.current_thread())
+        if len(calls) == 3:
+            ready.set()
+
+    assert reported(work, report, 0.01) == "done"
+    assert len(calls) >= 3
+    assert set(calls) == {threading.current_thread()}
+
+
+def test_who_asks_for_the_end_is_passed_on_once_the_work_has_stopped():
+    stopped = []
+
+    def work(stop):
+        while not stop():
+            time.sleep(0.01)
+        stopped.append(True)
+
+    def report():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reported(work, report, 0.01)
+    assert stopped == [True]
+
+
+def test_what_goes_wrong_in_the_work_is_raised():
+    def work(stop):
+        raise ValueError("no such thing")
+
+    with pytest.raises(ValueError, match="no such thing"):
+        reported(work, lambda: None, 1)

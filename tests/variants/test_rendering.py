@@ -1,4 +1,5 @@
 import hashlib
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,21 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from tests.variants.factories import make_scene
-from variants import rendering
+from variants import rendering, storing
 from variants.jobs import JobCancelled
 from variants.models import Pair, RenderJob, Rendition
 from variants.rendering import pairs_build, renditions_render
-from variants.services import renditions_plan
+from variants.services import lut_import, renditions_plan, scene_set_import
+from variants.sources.alignment import offset_between
+from variants.sources.cameras import CAMERAS, CameraRecipe, camera_recipes, develop
+from variants.sources.manifest import Entry
+from variants.sources.packaged import PHOTOS
 from variants.tasks import render_task
+from variants.tone.cube import write_cube
 from variants.tone.difference import mean_ciede2000
-from variants.tone.images import decode_image, fit_long_side, read_photo
+from variants.tone.images import decode_image, encode_image, fit_long_side, read_photo
+from variants.tone.luts import apply as apply_lut
+from variants.tone.luts import bake
 from variants.tone.recipes import NEUTRAL, Recipe, apply_recipe
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -72,6 +80,16 @@ def test_the_neutral_rendition_is_the_photo_and_is_never_scaled_up(scene):
         assert np.array_equal(decode_image(content(row)), read_photo(file).pixels)
 
 
+def test_at_full_size_a_lookup_is_exact_to_the_rounding(scene):
+    """There the photo stays in its 8 bits; other recipes go by way of floating point as ever."""
+    render([scene], long_side=80)
+    with scene.original.open("rb") as file:
+        photo = read_photo(file).pixels
+    for row in scene.renditions.all():
+        wanted = apply_recipe(photo.astype(np.float64), Recipe.from_json(row.recipe))
+        assert np.abs(decode_image(content(row)) - wanted).max() <= 0.51 / 255
+
+
 def test_the_same_recipe_gives_the_same_bytes(scene):
     render([scene], [BRIGHT])
     first = content(scene.renditions.get())
@@ -87,7 +105,7 @@ def test_a_photo_is_decoded_once_for_all_its_renditions(scene, monkeypatch):
         calls.append(args)
         return read_photo(*args, **kwargs)
 
-    monkeypatch.setattr(rendering, "read_photo", counted)
+    monkeypatch.setattr(storing, "read_photo", counted)
     render([scene])
     assert len(calls) == 1
 
@@ -161,7 +179,7 @@ def test_who_comes_second_changes_nothing(scene):
     """Two workers at one row: the slower one finds it rendered, whatever it has made itself."""
     render([scene], [NEUTRAL])
     row = scene.renditions.get()
-    rendering._rendition_store(row, "too late")
+    storing.rendition_store(row, "too late")
     row.refresh_from_db()
     assert (row.state, row.error) == ("rendered", "")
 
@@ -209,6 +227,17 @@ def test_building_again_gives_the_same_pairs_and_makes_none_twice(scene):
     assert graph(other) != graph(first)
 
 
+def test_known_pairs_are_counted_and_built_on(scene):
+    render([scene], RECIPES[:4])
+    first = pairs_build([scene], **WINDOW)
+    render([scene], RECIPES)
+    second = pairs_build([scene], **WINDOW, known=first)
+    assert not set(first) & set(second)
+    assert len(first) + len(second) == 8
+    assert is_connected(graph([*first, *second]))
+    assert pairs_build([scene], **WINDOW, known=[*first, *second]) == []
+
+
 def test_renditions_of_two_sizes_never_meet(scene):
     render([scene])
     render([scene], long_side=32)
@@ -233,3 +262,78 @@ def test_pairing_says_how_far_it_is(tmp_path):
     calls = []
     pairs_build(scenes, **WINDOW, report=lambda *call: calls.append(call))
     assert calls == [(done, 2, "comparing renditions") for done in (0, 1, 2)]
+
+
+def make_set(folder, pixels):
+    entries = []
+    for maker, image in pixels.items():
+        path = folder / f"{maker}.png"
+        path.write_bytes(encode_image(image, "png"))
+        entries.append(Entry(path=path, where=path.name, scene="set", maker=maker))
+    return entries
+
+
+def test_files_of_a_set_are_served_at_one_size_and_compared(tmp_path):
+    photo = fit_long_side(read_photo(PHOTOS[1].path).pixels, 240)
+    files = {"alice": photo, "bob": fit_long_side(photo**0.7, 200), "carol": photo**1.4}
+    scene = scene_set_import(make_set(tmp_path, files), source_type="A").scene
+    job = render([scene], long_side=150)
+    assert (job.state, job.total) == ("done", 3)
+    assert {(row.width, row.height) for row in scene.renditions.all()} == {(150, 100)}
+    alice = scene.renditions.get(recipe__file__maker="alice")
+    assert np.abs(decode_image(content(alice)) - fit_long_side(photo, 150)).max() <= 1 / 255
+    pairs = pairs_build([scene], **WINDOW)
+    assert len(pairs) == 3
+    assert {pair.source_type for pair in pairs} == {"A"}
+
+
+def test_cameras_lie_on_each_other_where_they_are_served(tmp_path):
+    """The second saw the scene from 40 pixels further on, at another size: served, its structure is the first's."""
+    scene = fit_long_side(read_photo(PHOTOS[4].path).pixels, 600)
+    width = scene.shape[1]
+    files = {"one": scene[:, : width - 40], "two": fit_long_side(scene[:, 40:] ** 1.1, 500)}
+    found = scene_set_import(make_set(tmp_path, files), source_type="B").scene
+    render([found], long_side=400)
+    one, two = (decode_image(content(row)) for row in found.renditions.order_by("pk"))
+    assert one.shape == two.shape
+    offset = offset_between(one, two)
+    assert (offset.shift, offset.similarity > 0.97) == (0, True)
+
+
+def test_a_recipe_with_a_lut_is_rendered_by_its_file(scene, tmp_path):
+    table = bake(lambda colours: colours**1.3, 17)
+    write_cube(table, tmp_path / "dark.cube")
+    recipe = Recipe(lut=lut_import(tmp_path / "dark.cube").key)
+    render([scene], [recipe, Recipe(lut="0" * 64)])
+    row = scene.renditions.get(recipe=recipe.to_json())
+    with scene.original.open("rb") as file:
+        photo = fit_long_side(read_photo(file).pixels, 48)
+    assert np.abs(decode_image(content(row)) - apply_lut(photo, table)).max() < 1 / 255
+    lost = scene.renditions.exclude(pk=row.pk).get()
+    assert (lost.state, "import its file first" in lost.error) == ("failed", True)
+
+
+def test_simulated_cameras_are_rendered_and_say_so(scene):
+    render([scene], [CameraRecipe(camera="old_film")])
+    row = scene.renditions.get()
+    assert row.recipe["simulated_camera"] == "old_film"
+    with scene.original.open("rb") as file:
+        photo = fit_long_side(read_photo(file).pixels, 48)
+    wanted = develop(photo, CAMERAS["old_film"])
+    assert np.abs(decode_image(content(row)) - wanted).max() <= 0.5 / 255 + 1e-6
+
+
+def test_simulated_cameras_and_controlled_edits_meet_only_in_the_neutral_rendition(scene):
+    render([scene], [*RECIPES, *camera_recipes()])
+    pairs = pairs_build([scene], **(WINDOW | {"max_per_scene": 24}), quotas={"B": 0.75, "D": 0.25})
+    assert Counter(pair.source_type for pair in pairs) == {"B": 18, "D": 6}
+    for pair in pairs:
+        sources = {row.source_type for row in (pair.image_a, pair.image_b) if row.recipe != {"steps": []}}
+        assert sources == {pair.source_type}
+
+
+def test_renditions_of_different_shapes_are_not_paired(scene):
+    render([scene])
+    Rendition.objects.filter(recipe=BRIGHT.to_json()).update(width=47)
+    used = {row.pk for pair in pairs_build([scene], **WINDOW) for row in (pair.image_a, pair.image_b)}
+    assert Rendition.objects.get(width=47).pk not in used

@@ -49,6 +49,63 @@ def controlled_recipes(n: int, seed: int, *, own: Iterable[Recipe] = ()) -> list
     return chosen
 
 
+def designed_recipes(
+    design: str, n: int, seed: int, *, concepts: Iterable[str] = (), one_at_a_time: bool = False
+) -> list[Recipe]:
+    """Recipes by a plain design, the neutral one first.
+
+    Args:
+        design: `grid` has `n` strengths of each concept, even from the low to the high end of RANGES;
+            `sobol` has `n` recipes at strengths that cover the space evenly.
+        n: Strengths or recipes.
+        seed: Scrambles the Sobol sequence.
+        concepts: Which ones; all of RANGES unless told otherwise.
+        one_at_a_time: Rather than all concepts at once: a grid is then a cross, and the samples
+            take the concepts in turn.
+    """
+    names = list(concepts) or list(RANGES)
+    unknown = [name for name in names if name not in RANGES]
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]!r} is no concept with a range for studies; there are {', '.join(RANGES)}"
+        )
+    ranges = {name: RANGES[name] for name in names}
+    if design == "grid":
+        recipes = grid_recipes(n, ranges, one_at_a_time=one_at_a_time)
+    elif design == "sobol":
+        rng = np.random.default_rng(seed)
+        recipes = _sampled_in_turn(n, rng, ranges) if one_at_a_time else sampled_recipes(n, rng, ranges)
+    else:
+        raise ValueError(f"design is {design!r}; it must be grid or sobol")
+    return list(dict.fromkeys([NEUTRAL, *recipes]))
+
+
+def grid_recipes(
+    levels: int, ranges: dict[str, tuple[float, float]] = RANGES, *, one_at_a_time: bool = False
+) -> list[Recipe]:
+    """Every combination of `levels` even strengths, or each concept's strengths by itself; without strengths of 0."""
+    if levels < 2:
+        raise ValueError(f"levels is {levels}; a grid has at least 2, the low and the high end")
+    n = levels * len(ranges) if one_at_a_time else levels ** len(ranges)
+    if n > MAX_RECIPES:
+        raise ValueError(
+            f"a grid of {levels} strengths of {len(ranges)} concepts has {n:,} recipes; at most {MAX_RECIPES:,} "
+            "are taken. Name fewer concepts, take fewer strengths or one concept at a time"
+        )
+    axes = [
+        [(name, round(float(x), 3) + 0.0) for x in np.linspace(*ends, levels)]
+        for name, ends in ranges.items()
+    ]
+    points = ((step,) for axis in axes for step in axis) if one_at_a_time else itertools.product(*axes)
+    steps = (tuple(step for step in point if step[1]) for point in points)
+    return [Recipe(steps=point) for point in steps if point]
+
+
+def lut_recipes(keys: Iterable[str], strength: float = 1.0) -> list[Recipe]:
+    """Each LUT by itself, by its key."""
+    return [Recipe(lut=key, lut_strength=strength) for key in keys]
+
+
 def single_recipes(ranges: dict[str, tuple[float, float]] = RANGES) -> list[Recipe]:
     """One concept at a time: each at its low and its high end."""
     return [Recipe(steps=((name, end),)) for name, ends in ranges.items() for end in ends]
@@ -79,6 +136,24 @@ def sampled_recipes(
         Recipe(steps=tuple(_step(name, ranges[name], x) for name, x in zip(ranges, point, strict=True)))
         for point in itertools.islice(points, n)
     ]
+
+
+def _sampled_in_turn(
+    n: int, rng: np.random.Generator, ranges: dict[str, tuple[float, float]]
+) -> list[Recipe]:
+    """One concept a recipe, in turn, each evenly over its whole range."""
+    from scipy.stats import qmc
+
+    each = math.ceil(n / len(ranges))
+    columns = []
+    for name, (low, high) in ranges.items():
+        points = qmc.Sobol(d=1, scramble=True, rng=rng).random_base2(max(1, math.ceil(math.log2(each))))[
+            :each, 0
+        ]
+        columns.append(
+            [Recipe(steps=((name, round(float(low + x * (high - low)), 3) + 0.0),)) for x in points]
+        )
+    return [recipe for turn in zip(*columns, strict=True) for recipe in turn][:n]
 
 
 def _step(name: str, ends: tuple[float, float], x: float) -> tuple[str, float]:

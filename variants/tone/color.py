@@ -51,14 +51,14 @@ def srgb_to_linear(image: Array) -> Array:
     """Undo the sRGB transfer curve. Values below 0 go on along its straight part."""
     xp = array_namespace(image)
     # The power sees no value below the knee: there its gradient would be NaN for negative ones.
-    power = ((xp.clip(image, 0.04045, None) + 0.055) / 1.055) ** 2.4
+    power = _power((_at_least(image, 0.04045) + 0.055) / 1.055, 2.4)
     return xp.where(image <= 0.04045, image / 12.92, power)
 
 
 def linear_to_srgb(linear: Array) -> Array:
     """Apply the sRGB transfer curve to linear light."""
     xp = array_namespace(linear)
-    power = 1.055 * xp.clip(linear, 0.0031308, None) ** (1 / 2.4) - 0.055
+    power = 1.055 * _power(_at_least(linear, 0.0031308), 1 / 2.4) - 0.055
     return xp.where(linear <= 0.0031308, linear * 12.92, power)
 
 
@@ -84,9 +84,19 @@ def srgb_to_lab(image: Array) -> Array:
     # Rows divided by the white point: X/Xn, Y/Yn, Z/Zn in one product.
     ratios = _mix(srgb_to_linear(image), XYZ_FROM_LINEAR / WHITE[:, None])
     knee = (6 / 29) ** 3
-    roots = xp.where(ratios > knee, xp.clip(ratios, knee, None) ** (1 / 3), ratios * (841 / 108) + 4 / 29)
+    # The root of what is above the knee, less the straight part from there down: a third of the time of a `where`.
+    roots = _power(_at_least(ratios, knee), 1 / 3) - (841 / 108) * _at_least(knee - ratios, 0)
     x, y, z = roots[..., 0], roots[..., 1], roots[..., 2]
     return xp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def lab_to_srgb(lab: Array) -> Array:
+    """CIELAB → sRGB, not clipped."""
+    xp = array_namespace(lab)
+    y = (lab[..., 0] + 16) / 116
+    roots = xp.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
+    ratios = xp.where(roots > 6 / 29, roots * roots * roots, (roots - 4 / 29) * (108 / 841))
+    return linear_to_srgb(_mix(ratios, np.linalg.inv(XYZ_FROM_LINEAR / WHITE[:, None])))
 
 
 def srgb_to_oklab(image: Array) -> Array:
@@ -115,7 +125,7 @@ _STRAIGHT_BELOW = 1e-9
 def _root(x: Array) -> Array:
     xp = array_namespace(x)
     size = xp.abs(x)
-    bent = xp.clip(size, _STRAIGHT_BELOW, None) ** (1 / 3)
+    bent = _power(xp.clip(size, _STRAIGHT_BELOW, None), 1 / 3)
     return xp.sign(x) * xp.where(size > _STRAIGHT_BELOW, bent, size * _STRAIGHT_BELOW ** (-2 / 3))
 
 
@@ -132,14 +142,18 @@ def fit_gamut(linear: Array) -> Array:
     """
     xp = array_namespace(linear)
     grey = xp.clip(luminance(linear), 0, 1)
-    return xp.clip(grey + xp.clip(gamut_room(linear), None, 1) * (linear - grey), 0, 1)
+    offset = linear - grey
+    return xp.clip(grey + xp.clip(_room(grey, offset), None, 1) * offset, 0, 1)
 
 
 def gamut_room(linear: Array) -> Array:
     """By how much a colour's distance from the grey of its luminance can be multiplied within [0, 1]; (..., 1)."""
-    xp = array_namespace(linear)
-    grey = xp.clip(luminance(linear), 0, 1)
-    offset = linear - grey
+    grey = array_namespace(linear).clip(luminance(linear), 0, 1)
+    return _room(grey, linear - grey)
+
+
+def _room(grey: Array, offset: Array) -> Array:
+    xp = array_namespace(grey)
     over, under = highest(offset), highest(-offset)
     tiny = 1e-12  # greys have all the room there is
     return xp.minimum((1 - grey) / xp.clip(over, tiny, None), grey / xp.clip(under, tiny, None))
@@ -178,6 +192,17 @@ def hsv_to_rgb(hsv: Array) -> Array:
         k = (shift + 6 * hue) % 6
         channels.append(value * (1 - saturation * xp.clip(xp.minimum(k, 4 - k), 0, 1)))
     return xp.stack(channels, axis=-1)
+
+
+def _at_least(x: Array, low: float) -> Array:
+    """Numpy's clip takes three times as long as its maximum; in torch it is the faster one."""
+    return np.maximum(x, low) if isinstance(x, np.ndarray) else array_namespace(x).clip(x, low, None)
+
+
+def _power(x: Array, exponent: float) -> Array:
+    """x^exponent of positive numbers: torch's own power takes eight times as long as these two together."""
+    xp = array_namespace(x)
+    return xp.exp(exponent * xp.log(x))
 
 
 def _mix(x: Array, matrix: Any) -> Array:

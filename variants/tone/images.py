@@ -7,11 +7,12 @@ for the same pixels.
 """
 
 import io
+import stat
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,11 +22,19 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from variants.tone import luts
+from variants.tone import lut_engine, luts
+from variants.tone.png16 import Levels, decode_png16
+from variants.tone.profiles import MatrixProfile
 
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
+FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
+with suppress(ImportError):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    FORMATS += ("HEIF",)
+HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
 EXTENSIONS = {"webp_lossless": "webp", "jpeg_444": "jpg", "png": "png"}
 CONTENT_TYPES = {"webp_lossless": "image/webp", "jpeg_444": "image/jpeg", "png": "image/png"}
 
@@ -52,7 +61,7 @@ class Photo:
     pixels: Pixels
     """(H, W, 3) float32 sRGB in [0, 1], upright."""
     found: dict[str, Any]
-    """What the file was: format, mode, bits, bits_used, profile, orientation, transparent, notes."""
+    """What the file was: format, mode, bits, bits_used, profile, orientation, author, transparent, notes."""
 
 
 def read_photo(source: str | Path | bytes | BinaryIO, limits: Limits | None = None, name: str = "") -> Photo:
@@ -63,20 +72,22 @@ def read_photo(source: str | Path | bytes | BinaryIO, limits: Limits | None = No
 
 
 def read_file(path: str | Path, limits: Limits) -> bytes:
-    """A file's bytes, but never more than one above the limit."""
+    """A file's bytes, but never more than one above the limit; a pipe, which may never end, is refused."""
     path = Path(path)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ImageError(f"{path.name}: it is not a regular file")
         with path.open("rb") as file:
             return file.read(limits.max_bytes + 1)
     except OSError as error:
         raise ImageError(f"{path.name}: {error.strerror or error}") from error
 
 
-def encode_image(pixels: Pixels, encoding: str) -> bytes:
-    """Encode an image as `webp_lossless`, `jpeg_444` or `png`; equal pixels give equal bytes."""
+def encode_image(pixels: np.ndarray[Any, np.dtype[Any]], encoding: str) -> bytes:
+    """Encode an image, in [0, 1] or in 8 bits, as `webp_lossless`, `jpeg_444` or `png`; equal pixels give equal bytes."""
     if encoding not in EXTENSIONS:
         raise ValueError(f"encoding is {encoding!r}; it must be one of {', '.join(EXTENSIONS)}")
-    image = Image.fromarray(to_8_bit(pixels))
+    image = Image.fromarray(pixels if pixels.dtype == np.uint8 else to_8_bit(pixels))
     file = io.BytesIO()
     if encoding == "webp_lossless":
         # Effort 2 of 6: 55 ms for 0.4 megapixels and 3 % larger than effort 6, which takes 165 to 260 ms.
@@ -90,21 +101,25 @@ def encode_image(pixels: Pixels, encoding: str) -> bytes:
 
 def decode_image(data: bytes, name: str = "image") -> Pixels:
     """Decode an image that encode_image has written, or that is sRGB already."""
-    with _as_image_errors(name):
+    with as_image_errors(name):
         image = Image.open(io.BytesIO(data), formats=FORMATS).convert("RGB")
-    return _from_8_bit(image)
+    return _image_pixels(image)
 
 
 def fit_long_side(pixels: Pixels, long_side: int) -> Pixels:
-    """Scale an image down until its long side is `long_side` pixels; never up.
-
-    Lanczos (three lobes) with its support widened to the scale, on float32.
-    """
+    """Scale an image down until its long side is `long_side` pixels; never up."""
     height, width = pixels.shape[:2]
     scale = long_side / max(height, width)
     if scale >= 1:
         return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return fit_size(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
+
+
+def fit_size(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Scale an image to this width and height: Lanczos (three lobes) with its support widened to the scale, on float32."""
+    height, width = pixels.shape[:2]
+    if size == (width, height):
+        return pixels
     channels = [
         np.asarray(
             Image.fromarray(np.ascontiguousarray(pixels[..., c])).resize(size, Image.Resampling.LANCZOS)
@@ -117,6 +132,11 @@ def fit_long_side(pixels: Pixels, long_side: int) -> Pixels:
 def to_8_bit(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Round [0, 1] to the nearest of 256 levels."""
     return (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def from_8_bit(levels: np.ndarray[Any, np.dtype[np.uint8]]) -> Pixels:
+    """256 levels as [0, 1]."""
+    return levels.astype(np.float32) / np.float32(255)
 
 
 @cache
@@ -145,7 +165,12 @@ class _Reader:
 
     def _load(self) -> Image.Image:
         """The photo as Pillow has it, upright; its header is checked before its pixels are decoded."""
-        with _as_image_errors(self.name):
+        if "HEIF" not in FORMATS and self.data[4:8] == b"ftyp" and self.data[8:12] in HEIF_BRANDS:
+            raise self._error(
+                "HEIC is read where the package pillow-heif is installed, and it is not. "
+                "pip install 'tonalist[heic]', or save the photo as JPEG or TIFF."
+            )
+        with as_image_errors(self.name):
             image = Image.open(io.BytesIO(self.data), formats=FORMATS)
             self._check(image)
             self._look_at(image)
@@ -184,6 +209,7 @@ class _Reader:
             "bits_used": min(bits, 8),
             "profile": "",
             "orientation": _orientation(image),
+            "author": _author(image),
         }
 
     def _bits(self, image: Image.Image) -> int:
@@ -196,41 +222,50 @@ class _Reader:
 
     def _decode(self, image: Image.Image, profile: bytes) -> tuple[Pixels, Pixels | None]:
         """SRGB pixels and, where there is transparency, alpha (H, W, 1)."""
+        has_key_colour = "transparency" in image.info
+        if self.found["bits"] == 16 and self.found["mode"] in ("RGB", "RGBA") and not has_key_colour:
+            return self._decode_16_bit(profile)
         if image.mode in ("P", "PA", "RGBA", "LA", "La", "RGBa") or "transparency" in image.info:
             image = image.convert("RGBA")
-            alpha = _from_8_bit(image.getchannel("A"))[..., None]
+            alpha = _image_pixels(image.getchannel("A"))[..., None]
             return self._to_srgb(image.convert("RGB"), profile), None if alpha.min() == 1 else alpha
         if image.mode.startswith("I"):
-            grey = np.asarray(image, dtype=np.float32) / np.float32(65535)
+            grey = _from_16_bit(np.asarray(image))
             self.found["bits_used"] = 16
             return self._grey_to_srgb(grey, profile), None
         if image.mode in ("1", "L"):
-            return self._grey_to_srgb(_from_8_bit(image.convert("L")), profile), None
-        if self.found["bits"] == 16 and image.mode == "RGB":
-            return self._decode_16_bit(image, profile), None
+            return self._grey_to_srgb(_image_pixels(image.convert("L")), profile), None
         return self._to_srgb(image, profile), None
 
-    def _decode_16_bit(self, image: Image.Image, profile: bytes) -> Pixels:
-        """Pillow keeps the upper 8 bits of 16-bit RGB. Those of TIFF are read otherwise, those of PNG are lost."""
-        if self.found["format"] != "TIFF":
-            return self._to_srgb(image, profile)
-        with _as_image_errors(self.name), tifffile.TiffFile(io.BytesIO(self.data)) as file:
+    def _decode_16_bit(self, profile: bytes) -> tuple[Pixels, Pixels | None]:
+        with as_image_errors(self.name):
+            levels = self._tiff_levels() if self.found["format"] == "TIFF" else decode_png16(self.data)
+        self.found["bits_used"] = 16
+        levels = _turned(levels, self.found["orientation"])
+        pixels = self._levels_to_srgb(levels[..., :3], profile)
+        if levels.shape[-1] < 4 or levels[..., 3].min() == 65535:
+            return pixels, None
+        return pixels, levels[..., 3:].astype(np.float32) / np.float32(65535)
+
+    def _tiff_levels(self) -> Levels:
+        with tifffile.TiffFile(io.BytesIO(self.data)) as file:
             page = file.pages.first
             levels = page.asarray()
         if levels.dtype != np.uint16:
             raise self._error(
                 f"its numbers are {levels.dtype}, which cannot be read. Save it as RGB, 8 or 16 bit."
             )
-        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
-            levels = np.moveaxis(levels, 0, -1)
-        self.found["bits_used"] = 16
-        pixels = _turned(levels[..., :3], self.found["orientation"]).astype(np.float32) / np.float32(65535)
-        if not self._needs_conversion(profile):
-            return pixels
-        return luts.apply(pixels, self._profile_table(profile))  # type: ignore[no-any-return]
+        return np.moveaxis(levels, 0, -1) if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else levels
+
+    def _levels_to_srgb(self, levels: Levels, profile: bytes) -> Pixels:
+        if self._needs_conversion(profile):
+            if matrix := MatrixProfile.from_bytes(profile):
+                return matrix.to_srgb(levels)
+            return lut_engine.apply(_from_16_bit(levels), self._profile_table(profile))
+        return _from_16_bit(levels)
 
     def _profile_table(self, profile: bytes) -> luts.Lut3D:
-        """The profile's conversion as a table of 52³: its points are whole 8-bit levels, 5 apart."""
+        """Any profile's conversion as a table of 52³: its points are whole 8-bit levels, 5 apart."""
 
         def convert(lattice: Pixels) -> Pixels:
             image = Image.fromarray(to_8_bit(lattice.reshape(-1, 52, 3).astype(np.float32)))
@@ -250,10 +285,10 @@ class _Reader:
         if self._needs_conversion(profile):
             converted = self._convert(image, profile)
             if converted is not None:
-                return _from_8_bit(converted)
+                return _image_pixels(converted)
         elif image.mode == "CMYK":
             self.notes.append("CMYK without a profile: converted by 1 - C - K, colours are a guess")
-        return _from_8_bit(image.convert("RGB"))
+        return _image_pixels(image.convert("RGB"))
 
     def _needs_conversion(self, profile: bytes) -> bool:
         """Whether there is a profile other than sRGB; what it calls itself goes into `found`."""
@@ -305,7 +340,7 @@ def _read_bytes(source: str | Path | bytes | BinaryIO, limits: Limits, name: str
 
 
 @contextmanager
-def _as_image_errors(name: str) -> Iterator[None]:
+def as_image_errors(name: str) -> Iterator[None]:
     """Turn what the decoders raise on bad files into ImageError."""
     with warnings.catch_warnings():
         # Pillow warns of sizes that the limits refuse by themselves, and of odd metadata that is not used.
@@ -333,8 +368,27 @@ def _as_image_errors(name: str) -> Iterator[None]:
             raise ImageError(f"{name}: the file is damaged or cut short ({error}).") from error
 
 
-def _from_8_bit(image: Image.Image) -> Pixels:
+def _image_pixels(image: Image.Image) -> Pixels:
     return np.asarray(image, dtype=np.float32) / np.float32(255)
+
+
+def _from_16_bit(levels: np.ndarray[Any, Any]) -> Pixels:
+    return levels.astype(np.float32) / np.float32(65535)
+
+
+def _author(image: Image.Image) -> str:
+    """What EXIF says under Copyright, else under Artist; the file that is served says neither."""
+    exif = image.getexif()
+    for tag in (0x8298, 0x013B):
+        text = str(exif.get(tag, ""))
+        try:
+            text = text.encode("latin-1").decode()  # Pillow takes bytes for Latin-1, most cameras write UTF-8
+        except UnicodeError:
+            pass
+        text = "".join(filter(str.isprintable, text)).strip()
+        if text:
+            return text[:300]
+    return ""
 
 
 def _orientation(image: Image.Image) -> int:

@@ -31,6 +31,7 @@ def test_middle_grey_has_the_standards_linear_value():
     [
         (color.srgb_to_linear, color.linear_to_srgb, 1e-7),
         (color.srgb_to_xyz, color.xyz_to_srgb, 1e-7),
+        (color.srgb_to_lab, color.lab_to_srgb, 1e-7),
         (color.srgb_to_oklab, color.oklab_to_srgb, 1e-7),
         (color.rgb_to_hsv, color.hsv_to_rgb, 1e-12),
     ],
@@ -42,7 +43,15 @@ def test_there_and_back_is_the_same_colour(colours, there, back, atol):
 
 @pytest.mark.parametrize(
     "function",
-    [color.srgb_to_linear, color.srgb_to_lab, color.srgb_to_oklab, color.rgb_to_hsv, color.fit_gamut],
+    [
+        color.srgb_to_linear,
+        color.srgb_to_lab,
+        color.lab_to_srgb,
+        color.srgb_to_oklab,
+        color.rgb_to_hsv,
+        color.hsv_to_rgb,
+        color.fit_gamut,
+    ],
 )
 def test_numpy_and_torch_agree(colours, function):
     found = function(torch.tensor(colours))
@@ -73,11 +82,39 @@ def test_oklab_has_the_published_values():
 
 
 def test_gradients_are_finite_at_the_corners_of_the_cube():
-    for function in (color.srgb_to_lab, color.srgb_to_oklab, color.srgb_to_linear, color.linear_to_srgb):
+    functions = (
+        color.srgb_to_lab,
+        color.srgb_to_oklab,
+        color.srgb_to_linear,
+        color.linear_to_srgb,
+        color.rgb_to_hsv,
+        color.fit_gamut,
+    )
+    for function in functions:
         x = torch.tensor(CORNERS, requires_grad=True)
         function(x).sum().backward()
         assert x.grad is not None
         assert torch.isfinite(x.grad).all(), function.__name__
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        color.srgb_to_linear,
+        color.linear_to_srgb,
+        color.srgb_to_xyz,
+        color.srgb_to_lab,
+        color.lab_to_srgb,
+        color.srgb_to_oklab,
+        color.oklab_to_srgb,
+        color.rgb_to_hsv,
+        color.hsv_to_rgb,
+        color.fit_gamut,
+    ],
+)
+def test_gradients_agree_with_finite_differences(function, rng):
+    x = torch.tensor(rng.uniform(0.1, 0.9, (30, 3)), requires_grad=True)
+    assert torch.autograd.gradcheck(function, x)
 
 
 def test_fitting_keeps_luminance_and_what_fits_already(rng):

@@ -57,6 +57,24 @@ def test_it_gives_all_34_published_differences(convert):
     np.testing.assert_allclose(np.asarray(found), SHARMA[:, 6], rtol=0, atol=1e-4)
 
 
+def test_float32_gives_them_too():
+    """Four decimals of what is 32 at most; pairs 10 and 14, whose hues are opposite, fall on the right side."""
+    table = SHARMA.astype(np.float32)
+    np.testing.assert_allclose(ciede2000(table[:, :3], table[:, 3:6]), SHARMA[:, 6], rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor], ids=["numpy", "torch"])
+def test_it_agrees_with_scikit_image_across_the_circle_and_at_grey(convert):
+    """All with all; opposite are those on the axes only, where rounding cannot decide."""
+    angles = 0.01 + np.arange(23) / 23 * 2 * np.pi
+    around = np.stack([np.full(23, 50), 30 * np.cos(angles), 30 * np.sin(angles)], axis=-1)
+    on_axes = [(50, 0, 0), (60, 20, 0), (40, 0, 20), (50, -20, 0), (50, 0, -20)]
+    table = np.concatenate([on_axes, around])
+    one, other = np.repeat(table, len(table), axis=0), np.tile(table, (len(table), 1))
+    found = ciede2000(convert(one), convert(other))
+    np.testing.assert_allclose(found, peer.deltaE_ciede2000(one, other), atol=1e-9)
+
+
 def test_it_is_symmetric():
     one, other = SHARMA[:, :3], SHARMA[:, 3:6]
     np.testing.assert_allclose(ciede2000(one, other), ciede2000(other, one), atol=1e-12)
@@ -90,6 +108,21 @@ def test_its_gradient_is_finite_for_greys_and_equal_colours():
     assert one.grad is not None
     assert torch.isfinite(one.grad).all()
     assert one.grad[1].abs().sum() > 0
+
+
+def test_its_gradient_agrees_with_finite_differences(rng):
+    """Away from grey, where a's stretch bends, and from hues that are opposite, where the formula jumps."""
+    one = rng.uniform([20, 5, 5], [90, 60, 60], (50, 3))
+    other = torch.tensor(one + rng.uniform(2, 4, one.shape), requires_grad=True)
+    assert torch.autograd.gradcheck(ciede2000, (torch.tensor(one, requires_grad=True), other))
+
+
+def test_the_mean_of_a_large_image_is_that_of_its_pixels(rng):
+    """Worked out in pieces on all cores."""
+    one, other = rng.random((2, 300, 400, 3))
+    wanted = ciede2000(srgb_to_lab(one), srgb_to_lab(other)).mean()
+    assert mean_ciede2000(one, other) == pytest.approx(wanted, rel=1e-12)
+    assert mean_ciede2000(torch.tensor(one), torch.tensor(other)) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_it_refuses_images_of_two_sizes():

@@ -1,28 +1,15 @@
-import re
-
+import colour
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFilter
 
 from variants.tone import luts
 from variants.tone.color import srgb_to_lab
 from variants.tone.concepts import CONCEPTS
 from variants.tone.difference import ciede2000
-from variants.tone.luts import Lut3D, LutError, read_cube, write_cube
+from variants.tone.luts import Lut1D, Lut3D, LutError
 
-ROWS = "\n".join(f"{r} {g} {b}" for b in (0, 1) for g in (0, 1) for r in (0, 1))
-IDENTITY = f"LUT_3D_SIZE 2\n{ROWS}\n"
-
-
-@pytest.fixture
-def cube(tmp_path):
-    def write(content: str | bytes):
-        path = tmp_path / "some.cube"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
+KINDS = ["tetrahedral", "trilinear"]
 
 
 @pytest.fixture
@@ -30,29 +17,63 @@ def random_lut(rng):
     return Lut3D(table=rng.random((5, 5, 5, 3), dtype=np.float32), title="made up")
 
 
+@pytest.fixture
+def curves(rng):
+    return Lut1D(table=rng.random((9, 3), dtype=np.float32), domain_min=(0, 0, -1), domain_max=(1, 2, 1))
+
+
+@pytest.mark.parametrize("interpolation", KINDS)
 @pytest.mark.parametrize("size", [2, 17, 33])
-def test_the_identity_changes_nothing(size, rng):
+def test_the_identity_changes_nothing(size, interpolation, rng):
     image = np.concatenate([rng.random((50, 3)), [[0, 0, 0], [1, 1, 1], [0, 0.5, 1]]])
-    np.testing.assert_allclose(luts.apply(image, luts.identity(size)), image, atol=1e-6)
+    np.testing.assert_allclose(luts.apply(image, luts.identity(size), interpolation), image, atol=1e-6)
 
 
-def test_lattice_points_get_the_tables_colours(random_lut):
+@pytest.mark.parametrize("interpolation", KINDS)
+def test_lattice_points_get_the_tables_colours(random_lut, interpolation):
     table = random_lut.table
     image = np.array([[0.25, 0.5, 1.0], [1.0, 0.0, 0.75]])
-    np.testing.assert_allclose(luts.apply(image, random_lut), [table[1, 2, 4], table[4, 0, 3]], atol=1e-7)
+    found = luts.apply(image, random_lut, interpolation)
+    np.testing.assert_allclose(found, [table[1, 2, 4], table[4, 0, 3]], atol=1e-7)
 
 
-def test_between_lattice_points_it_is_linear_along_each_axis(random_lut):
+def test_trilinear_is_linear_along_each_axis(random_lut):
     """Half-way between two neighbours is their mean; at a cell's centre the mean of its eight corners."""
     table = random_lut.table
-    found = luts.apply(np.array([[0.125, 0.0, 0.0], [0.125, 0.125, 0.125]]), random_lut)
+    found = luts.apply(np.array([[0.125, 0.0, 0.0], [0.125, 0.125, 0.125]]), random_lut, "trilinear")
     wanted = [table[0:2, 0, 0].mean(0), table[:2, :2, :2].mean((0, 1, 2))]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-def test_what_lies_outside_the_domain_is_taken_to_its_edge(random_lut):
+def test_tetrahedral_weighs_four_corners(random_lut):
+    """Parts 0.6, 0.4, 0.2 of a cell: red first, then green, then blue, with weights 0.4, 0.2, 0.2, 0.2."""
+    table = random_lut.table
+    found = luts.apply(np.array([[0.15, 0.1, 0.05]]), random_lut)
+    wanted = 0.4 * table[0, 0, 0] + 0.2 * (table[1, 0, 0] + table[1, 1, 0] + table[1, 1, 1])
+    np.testing.assert_allclose(found, [wanted], atol=1e-6)
+
+
+def test_tetrahedral_keeps_greys_grey(rng):
+    """Of a table that keeps them at its points, and is anything beside them."""
+    table = rng.random((5, 5, 5, 3), dtype=np.float32)
+    table[range(5), range(5), range(5)] = np.linspace(0.1, 0.9, 5)[:, None]
+    found = luts.apply(np.linspace(0, 1, 99)[:, None].repeat(3, 1), Lut3D(table=table))
+    np.testing.assert_allclose(found, found[:, :1].repeat(3, 1), atol=1e-7)
+
+
+@pytest.mark.parametrize("interpolation", KINDS)
+def test_colour_science_interpolates_the_same(random_lut, interpolation, rng):
+    theirs = getattr(colour.algebra, f"table_interpolation_{interpolation}")
+    image = rng.random((500, 3))
+    found = luts.apply(image, random_lut, interpolation)
+    np.testing.assert_allclose(found, theirs(image, random_lut.table), atol=1e-12)
+
+
+def test_what_lies_outside_the_domain_is_taken_to_its_edge(random_lut, curves):
     found = luts.apply(np.array([[-1.0, 0.0, 2.0]]), random_lut)
     np.testing.assert_allclose(found[0], random_lut.table[0, 0, 4], atol=1e-7)
+    found = luts.apply(np.array([-1.0, 3.0, 0.0]), curves)
+    np.testing.assert_allclose(found, curves.table[[0, 8, 4], [0, 1, 2]], atol=1e-7)
 
 
 def test_a_domain_other_than_0_to_1_is_minded(random_lut):
@@ -61,20 +82,16 @@ def test_a_domain_other_than_0_to_1_is_minded(random_lut):
     np.testing.assert_allclose(found[0], random_lut.table[1, 2, 4], atol=1e-6)
 
 
-def test_numpy_and_torch_agree_and_the_gradient_is_right(random_lut, rng):
-    image = rng.uniform(0.26, 0.49, (20, 3))  # within a cell: at its faces the slope jumps
+@pytest.mark.parametrize("interpolation", KINDS)
+def test_numpy_and_torch_agree_and_the_gradient_is_right(random_lut, curves, interpolation, rng):
+    """Within a cell, and there with the order of the channels kept: at its faces the slope jumps."""
+    lut = Lut3D(table=random_lut.table, shaper=curves)
+    image = rng.uniform([0.27, 0.34, 0.41], [0.29, 0.36, 0.45], (20, 3))
     x = torch.tensor(image, requires_grad=True)
-    np.testing.assert_allclose(luts.apply(x, random_lut).detach().numpy(), luts.apply(image, random_lut))
-    assert torch.autograd.gradcheck(lambda y: luts.apply(y, random_lut), x)
-
-
-def test_pillow_agrees_within_a_level(random_lut, rng):
-    image = rng.integers(0, 256, (40, 30, 3), dtype=np.uint8)
-    # Pillow's tables have red fastest, as .cube files.
-    table = random_lut.table.transpose(2, 1, 0, 3).reshape(-1).tolist()
-    theirs = np.asarray(Image.fromarray(image).filter(ImageFilter.Color3DLUT(5, table)))
-    ours = luts.apply(image / 255, random_lut) * 255
-    assert np.abs(ours - theirs).max() < 1
+    found = luts.apply(x, lut, interpolation).detach().numpy()
+    np.testing.assert_allclose(found, luts.apply(image, lut, interpolation))
+    for one in (random_lut, curves):
+        assert torch.autograd.gradcheck(lambda y, one=one: luts.apply(y, one, interpolation), x)
 
 
 @pytest.mark.parametrize("name", [name for name, concept in CONCEPTS.items() if concept.is_color_map])
@@ -87,88 +104,40 @@ def test_baked_concepts_are_within_half_a_delta_e_on_average(name, rng):
     assert difference.mean() < 0.5
 
 
-def test_a_file_comes_back_the_same(random_lut, tmp_path):
-    lut = Lut3D(table=random_lut.table, domain_min=(0, -0.1, 0), domain_max=(1, 1.5, 1), title="a # title")
-    write_cube(lut, tmp_path / "x.cube")
-    back = read_cube(tmp_path / "x.cube")
-    assert np.array_equal(back.table, lut.table)
-    assert back.title == lut.title
-    np.testing.assert_allclose(back.domain_min, lut.domain_min)
-    np.testing.assert_allclose(back.domain_max, lut.domain_max)
+def test_any_lut_becomes_one_table(random_lut, curves, rng):
+    """Exactly at the new table's points; the domain is the first stage's."""
+    lut = Lut3D(table=random_lut.table, shaper=curves, title="both")
+    one = luts.resized(lut, 9)
+    assert (one.size, one.shaper, one.domain_max, one.title) == (9, None, (1, 2, 1), "both")
+    points = rng.integers(0, 9, (50, 3)) / 8 * [1, 2, 2] - [0, 0, 1]
+    np.testing.assert_allclose(luts.apply(points, one), luts.apply(points, lut), atol=1e-6)
 
 
-def test_red_is_fastest_in_the_file(cube):
-    lut = read_cube(cube(IDENTITY))
-    np.testing.assert_allclose(lut.table[1, 0, 0], [1, 0, 0])
-    np.testing.assert_allclose(lut.table[0, 0, 1], [0, 0, 1])
-
-
-def test_pillow_reads_the_same_table_from_text(random_lut, tmp_path):
-    write_cube(random_lut, tmp_path / "x.cube")
-    rows = [line for line in (tmp_path / "x.cube").read_text().splitlines() if line[0].isdigit()]
-    theirs = np.array([row.split() for row in rows], dtype=np.float32)
-    np.testing.assert_allclose(theirs[1], random_lut.table[1, 0, 0])
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\xef\xbb\xbf" + IDENTITY.encode(),
-        IDENTITY.replace("\n", "\r\n").encode(),
-        f'# made by hand\n\n\tTITLE\t"x"\nDOMAIN_MIN 0 0 0\nDOMAIN_MAX 1 1 1\n{IDENTITY}\n# end\n'.encode(),
-        IDENTITY.replace("0 0 0", "0.0 0e0 0 # black").encode(),
-        IDENTITY.rstrip().encode(),
-    ],
-    ids=["BOM", "CRLF", "comments, tabs and header", "comment behind numbers", "no last newline"],
-)
-def test_it_reads_the_dialects(cube, content):
-    np.testing.assert_allclose(read_cube(cube(content)).table, luts.identity(2).table)
+def test_a_key_stands_for_what_a_lut_does(random_lut, curves):
+    same = Lut3D(table=random_lut.table.copy(), title="another title", domain_max=(1, 1, 1))
+    assert same.key == random_lut.key
+    others = [
+        Lut3D(table=random_lut.table, domain_max=(1, 1, 2)),
+        Lut3D(table=random_lut.table[::-1]),
+        Lut3D(table=random_lut.table, shaper=curves),
+        curves,
+    ]
+    assert len({lut.key for lut in [random_lut, *others]}) == 5
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("make", "message"),
     [
-        ("", "some.cube: no LUT_3D_SIZE"),
-        (ROWS, "some.cube: no LUT_3D_SIZE"),
-        (IDENTITY + "0 0 0\n", "some.cube: 9 rows of numbers; size 2 needs 8"),
-        (IDENTITY.replace("1 1 1\n", ""), "some.cube: 7 rows of numbers; size 2 needs 8"),
-        (IDENTITY.replace("1 1 1", "1 1 nan"), "some.cube, line 9: '1 1 nan' is not three finite"),
-        (IDENTITY.replace("1 1 1", "nan 1 1"), "some.cube, line 9: 'nan 1 1' is not three finite"),
-        (IDENTITY.replace("1 1 1", "1 1 1e99"), "some.cube, line 9: '1 1 1e99' is not three finite"),
-        (IDENTITY.replace("1 1 1", "1 1 1x"), "some.cube, line 9: '1 1 1x' is not three finite"),
-        (IDENTITY.replace("1 1 1", "1 1"), "some.cube, line 9: a row has three numbers"),
-        (
-            IDENTITY.replace("SIZE 2", "SIZE 1"),
-            "some.cube, line 1: LUT_3D_SIZE is '1'; it must be from 2 to 129",
-        ),
-        (IDENTITY.replace("SIZE 2", "SIZE 300"), "some.cube, line 1: LUT_3D_SIZE is '300'"),
-        (IDENTITY.replace("SIZE 2", "SIZE two"), "some.cube, line 1: LUT_3D_SIZE is 'two'"),
-        (IDENTITY + "hello\n", "some.cube, line 10: 'hello' after the table"),
-        ("LUT_3D_SIZE 2\n" + IDENTITY, "some.cube, line 2: LUT_3D_SIZE is given twice"),
-        ("LUT_1D_SIZE 2\n0 0 0\n1 1 1\n", "some.cube, line 1: a 1D table"),
-        ("COLOUR red\n" + IDENTITY, "some.cube, line 1: unknown keyword 'COLOUR'"),
-        ("DOMAIN_MIN 0 0\n" + IDENTITY, "some.cube, line 1: DOMAIN_MIN needs three numbers"),
-        ("DOMAIN_MIN 1 1 1\n" + IDENTITY, "some.cube: domain_min (1.0, 1.0, 1.0) is not below"),
-        (b"\x89PNG\r\n\x1a\n\xff\xfe", "some.cube: not a text file"),
+        (lambda t: Lut3D(table=t[:1, :1, :1]), "from 2 to 144, not"),
+        (lambda t: Lut3D(table=t[:4]), "has the shape"),
+        (lambda t: Lut3D(table=t * np.float32(np.nan)), "not finite"),
+        (lambda t: Lut3D(table=t, domain_min=(0, 1, 0)), "is not below"),
+        (lambda t: Lut3D(table=t, title='a "quoted" one'), "holds a quote"),
+        (lambda t: Lut1D(table=t[0, 0, :1]), "from 2 to 65536"),
+        (lambda t: Lut1D(table=t[0, :, :, 0]), "have the shape"),
+        (lambda t: luts.identity(145), "from 2 to 144, not 145"),
     ],
 )
-def test_it_refuses_by_file_and_line(cube, content, message):
-    with pytest.raises(LutError, match=re.escape(message)):
-        read_cube(cube(content))
-
-
-def test_it_refuses_a_huge_file_unread(cube):
-    path = cube("")
-    with path.open("r+b") as file:
-        file.truncate(2_000_000_000)
-    with pytest.raises(LutError, match=r"some\.cube: 2,000,000,000 bytes"):
-        read_cube(path)
-
-
-def test_it_reads_every_lut_of_the_shared_folder(shared_data):
-    paths = sorted((shared_data / "luts").glob("*.cube"))
-    assert paths
-    for path in paths:
-        lut = read_cube(path)
-        grey = luts.apply(np.full((1, 3), 0.5), lut)
-        assert 0.1 < float(grey.mean()) < 0.95, path.name
+def test_it_refuses_what_is_no_lut(make, message, random_lut):
+    with pytest.raises(LutError, match=message):
+        make(random_lut.table)
