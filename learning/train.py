@@ -1,6 +1,5 @@
 """Train a learner on a dataset folder: `python -m learning.train`. No database, no Django."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from learning import cli
 from learning.data.dataset import PreferenceDataset
 from learning.systems import SYSTEMS, make_config, system_module
 from learning.training.run_folder import RunError, is_finished, other_setting
+from learning.training.settings import to_json
 from variants.progress import terminal
 
 EXAMPLE = """\
@@ -71,7 +71,7 @@ def main(arguments: cli.Arguments = None) -> int:
 
 def _require_same(folder: Path, system: str, config: Any) -> None:
     """A finished run has come to the end of its schedule: with other settings it would be another run."""
-    wanted = {"system": system, "settings": json.loads(json.dumps(config.to_json()))}
+    wanted = {"system": system, "settings": to_json(config)}
     if other := other_setting(folder, wanted):
         raise RunError(
             f"{folder} is finished and cannot be trained on: it was trained with another {other}. "

@@ -1,6 +1,6 @@
 """The systems by name. This file loads no torch; a system's module is imported when it is used.
 
-A module has `Config` (a frozen dataclass with `to_json` and `from_json`), `PRESETS`
+A module has `Config` (a frozen dataclass that `learning.training.settings` can store), `PRESETS`
 (name → function giving a Config), `fit(dataset, config, run_folder, report, *, resume)` and
 `load(run_folder)`, which give what `learning.systems.interface.System` describes.
 """

@@ -1,6 +1,6 @@
 """What every system can do, whatever network it has: read a rater, and render to their taste."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
@@ -83,6 +83,31 @@ class ColorMapper(Protocol):
         self, guide: Pixels, profile: Profile, *, size: int = 33, strength: float = 1.0
     ) -> npt.NDArray[np.float32]:
         """The map on a lattice: (size, size, size, 3), indexed [red, green, blue], values sRGB in [0, 1]."""
+
+
+@runtime_checkable
+class PhotoReader(Protocol):
+    """A system that reads a taste from photos somebody likes, with nothing to compare them with."""
+
+    def adapt_to_photos(self, photos: Sequence[Pixels]) -> Profile:
+        """A taste from one liked photo or more, of any sizes; their order does not matter."""
+
+
+@runtime_checkable
+class ConceptEditor(Protocol):
+    """A system whose edit is made of named photographic concepts, each with its strength.
+
+    Attributes:
+        concepts: names as in `variants.tone.concepts`, in the order of their application.
+    """
+
+    concepts: tuple[str, ...]
+
+    def concept_strengths(self, profile: Profile) -> dict[str, float]:
+        """What was learned of each concept, in the concept's own unit: where its slider starts."""
+
+    def with_strengths(self, profile: Profile, strengths: Mapping[str, float]) -> Profile:
+        """The same taste with some concepts set by hand; ValueError for a name or value that cannot be."""
 
 
 def mean_of_profiles(profiles: Sequence[Profile]) -> Profile:

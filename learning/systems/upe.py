@@ -15,8 +15,6 @@ Source: J. Kim, J. Yoo, S. J. Kim (2026), CVPR; the networks' sizes are those of
 author's public development code.
 """
 
-import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,13 +29,22 @@ from torch import nn
 from learning.backbones import TONE_STATISTICS, BackboneChoice
 from learning.backbones.load import Backbone, load_backbone
 from learning.data.dataset import PreferenceDataset
-from learning.data.episodes import EpisodeConfig, Episodes, EpisodeSampler
+from learning.data.episodes import EpisodeConfig, EpisodeSampler
 from learning.data.views import ViewBank, ViewConfig, build_views
 from learning.renderers.color_field import ColorField, ColorFieldConfig
 from learning.renderers.liif import EdsrEncoder, LiifConfig, LiifDecoder
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
+from learning.systems.shared import (
+    best_device,
+    dataset_facts,
+    described,
+    pixels_of,
+    read_settings,
+    resized,
+    tensor_of,
+)
 from learning.training import run_folder as runs
-from learning.training.loop import LoopConfig, train
+from learning.training.loop import LoopConfig, step_chance, train
 from learning.training.objective import Curriculum, pairwise_loss
 from learning.training.threads import cpu_threads
 from variants.progress import Report
@@ -110,24 +117,6 @@ class Config:
         for name in ("feature_noise", "gate_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """Raise ValueError or TypeError for what `to_json` did not write."""
-        parts: dict[str, Callable[..., Any]] = {
-            "reader": ReaderConfig,
-            "decoder": LiifConfig if "channels" in data["decoder"] else ColorFieldConfig,
-            "views": ViewConfig,
-            "target_views": ViewConfig,
-            "episodes": EpisodeConfig,
-            "curriculum": Curriculum,
-            "loop": LoopConfig,
-        }
-        made = {name: make(**data[name]) for name, make in parts.items() if data[name] is not None}
-        return cls(**{**data, **made})
 
 
 def tiny() -> Config:
@@ -327,21 +316,17 @@ class Upe:
     @classmethod
     def load(cls, run_folder: Path) -> Self:
         run_folder = Path(run_folder)
-        settings = runs.read_config(run_folder, system=NAME)["settings"]
-        try:
-            config = Config.from_json(settings)
-        except (KeyError, TypeError, ValueError) as error:
-            raise runs.RunError(f"{run_folder / 'config.json'}: settings: {error}") from error
+        config = read_settings(run_folder, NAME, Config)
         tensors = runs.read_weights(run_folder, system=NAME)
         backbone = load_backbone(config.backbone, imagenet_norm=config.imagenet_norm)
         network = Network(backbone.dim, config)
         runs.fill(network, tensors, run_folder)
-        device = _device()
+        device = best_device()
         backbone.to(device)
         return cls(network.to(device), backbone, config)
 
     def save(self, run_folder: Path) -> None:
-        runs.write_config(Path(run_folder), _config_json(self.config))
+        runs.write_config(Path(run_folder), described(NAME, self.config))
         runs.write_weights(Path(run_folder), self._network.state_dict(), system=NAME)
 
     @torch.inference_mode()
@@ -397,26 +382,21 @@ class Upe:
 
     def _render(self, image: Pixels, guide: Pixels, profile: Profile, strength: float) -> Pixels:
         network, embedding = self._network, self._embedding(profile)
-        x, guide_x = self._tensor(image), self._tensor(guide)
+        x, guide_x = tensor_of(image, self._device), tensor_of(guide, self._device)
         features = self._features([guide])
         edited = network.editor(x, network.editor.plan(embedding, features, guide_x))
         amount = strength if network.gate is None else strength * network.gate(embedding, features).sigmoid()
-        y = (x + amount * (edited - x)).clamp(0, 1)
-        return np.ascontiguousarray(y[0].permute(1, 2, 0).cpu().numpy())
+        return pixels_of(x + amount * (edited - x))
 
     def _features(self, images: Sequence[Pixels]) -> torch.Tensor:
         """(n, D), scaled."""
         size = (self._backbone.image_size,) * 2
-        squares = [_resized(self._tensor(image), size) for image in images]
+        squares = [resized(tensor_of(image, self._device), size) for image in images]
         pieces = [self._backbone(torch.cat(squares[i : i + 64])) for i in range(0, len(squares), 64)]
         return self._network.scaled(torch.cat(pieces).float())
 
     def _embedding(self, profile: Profile) -> torch.Tensor:
         return torch.tensor(profile["embedding"], device=self._device)[None]
-
-    def _tensor(self, image: Pixels) -> torch.Tensor:
-        """(H, W, 3) → (1, 3, H, W)."""
-        return torch.tensor(image, dtype=torch.float32, device=self._device).permute(2, 0, 1)[None]
 
 
 def load(run_folder: Path) -> Upe:
@@ -446,15 +426,23 @@ def fit(
     if resume and runs.is_finished(run_folder):
         return load(run_folder)
     sampler = EpisodeSampler(dataset, config.episodes)
-    backbone, device = load_backbone(config.backbone, imagenet_norm=config.imagenet_norm), _device()
+    backbone, device = load_backbone(config.backbone, imagenet_norm=config.imagenet_norm), best_device()
     backbone.to(device)
-    runs.open_run(run_folder, _config_json(config, dataset, sampler), resume=resume)
+    facts = dataset_facts(
+        dataset,
+        raters=sampler.n_raters,
+        left_out=len(sampler.left_out),
+        images=len(sampler.images),
+        judgments=sampler.n_judgments,
+    )
+    runs.open_run(run_folder, described(NAME, config, facts), resume=resume)
     with cpu_threads(config.threads):
         data = _TrainingData(dataset, sampler, backbone, config, device, report)
         network = _new_network(backbone.dim, config, data.views.features).to(device)
         train(
             network,
-            lambda progress, rng: _step_loss(network, data, config, progress, rng),
+            data,
+            lambda progress, step: _step_loss(network, step, config, progress),
             config.loop,
             run_folder,
             system=NAME,
@@ -466,8 +454,20 @@ def fit(
     return Upe(network, backbone, config)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Step:
+    """What one step is shown. R raters, N references and T targets of each; D features."""
+
+    preferred_references: torch.Tensor  # (R, N, D)
+    rejected_references: torch.Tensor  # (R, N, D)
+    preferred: torch.Tensor  # (R·T, 3, S, S)
+    preferred_features: torch.Tensor  # (R·T, D)
+    rejected: torch.Tensor  # (R·T, 3, S, S)
+    rejected_features: torch.Tensor  # (R·T, D)
+
+
 class _TrainingData:
-    """Episodes as tensors on the device."""
+    """Episodes as tensors on the device; see `learning.training.loop.StepData`."""
 
     def __init__(
         self,
@@ -490,18 +490,31 @@ class _TrainingData:
                 report=report,
             )
 
-        self.sampler, self.device = sampler, device
+        self.seed, self.sampler, self.device = config.seed, sampler, device
         self.views = build(config.views, config.seed)
         self.target_views = build(config.target_views, config.seed + 1) if config.target_views else self.views
 
-    def references(self, episodes: Episodes, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features (R, N, D) of the preferred and of the rejected; a pair is seen by one view."""
-        view = rng.integers(self.views.count, size=episodes.reference_preferred.shape)
-        preferred = self.views.features_of(episodes.reference_preferred, view)
-        rejected = self.views.features_of(episodes.reference_rejected, view)
-        return preferred.to(self.device), rejected.to(self.device)
+    def __getitem__(self, step: int) -> _Step:
+        rng = step_chance(self.seed, step)
+        episodes = self.sampler.draw(rng)
+        # A pair is seen by one view.
+        reference_view = rng.integers(self.views.count, size=episodes.reference_preferred.shape)
+        target_view = rng.integers(self.target_views.count, size=episodes.target_preferred.shape)
+        preferred, preferred_features = self._targets(episodes.target_preferred, target_view)
+        rejected, rejected_features = self._targets(episodes.target_rejected, target_view)
+        return _Step(
+            preferred_references=self._references(episodes.reference_preferred, reference_view),
+            rejected_references=self._references(episodes.reference_rejected, reference_view),
+            preferred=preferred,
+            preferred_features=preferred_features,
+            rejected=rejected,
+            rejected_features=rejected_features,
+        )
 
-    def targets(self, images: npt.NDArray[Any], view: npt.NDArray[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _references(self, images: npt.NDArray[Any], view: npt.NDArray[Any]) -> torch.Tensor:
+        return self.views.features_of(images, view).to(self.device)
+
+    def _targets(self, images: npt.NDArray[Any], view: npt.NDArray[Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Positions (R, T) → pixels (R·T, 3, S, S) and features (R·T, D)."""
         pixels = self.target_views.pixels_of(images, view).flatten(0, 1)
         features = self.target_views.features_of(images, view).flatten(0, 1)
@@ -517,28 +530,20 @@ def _new_network(features: int, config: Config, seen: torch.Tensor) -> Network:
     return network
 
 
-def _step_loss(
-    network: Network, data: _TrainingData, config: Config, progress: float, rng: np.random.Generator
-) -> dict[str, torch.Tensor]:
+def _step_loss(network: Network, step: _Step, config: Config, progress: float) -> dict[str, torch.Tensor]:
     """Both images of every target pair are edited; the rater's choice supervises both."""
-    episodes = data.sampler.draw(rng)
-    preferred_references, rejected_references = data.references(episodes, rng)
     embedding = network.reader(
-        _noisy(network.scaled(preferred_references), config),
-        _noisy(network.scaled(rejected_references), config),
+        _noisy(network.scaled(step.preferred_references), config),
+        _noisy(network.scaled(step.rejected_references), config),
     )  # (R, E)
-    view = rng.integers(data.target_views.count, size=episodes.target_preferred.shape)
-    preferred, preferred_features = data.targets(episodes.target_preferred, view)
-    rejected, rejected_features = data.targets(episodes.target_rejected, view)
-
-    images = torch.cat([rejected, preferred])  # (2·R·T, 3, S, S)
-    features = _noisy(network.scaled(torch.cat([rejected_features, preferred_features])), config)
+    images = torch.cat([step.rejected, step.preferred])  # (2·R·T, 3, S, S)
+    features = _noisy(network.scaled(torch.cat([step.rejected_features, step.preferred_features])), config)
     embedding = embedding.repeat_interleave(config.episodes.targets, dim=0).repeat(2, 1)
     edited = network.editor(images, network.editor.plan(embedding, features, images))
     pairwise = pairwise_loss(
         edited,
-        preferred.repeat(2, 1, 1, 1),
-        rejected.repeat(2, 1, 1, 1),
+        step.preferred.repeat(2, 1, 1, 1),
+        step.rejected.repeat(2, 1, 1, 1),
         config.curriculum.weight(progress),
         form=config.curriculum.form,
     ).mean()
@@ -562,38 +567,3 @@ def _gate_losses(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _noisy(features: torch.Tensor, config: Config) -> torch.Tensor:
     return features + config.feature_noise * torch.randn_like(features) if config.feature_noise else features
-
-
-def _config_json(
-    config: Config, dataset: PreferenceDataset | None = None, sampler: EpisodeSampler | None = None
-) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "system": NAME,
-        "preset": config.preset,
-        "backbone": config.backbone,
-        "seed": config.seed,
-        # As JSON gives it back: lists for tuples.
-        "settings": json.loads(json.dumps(config.to_json())),
-    }
-    if dataset is not None and sampler is not None:
-        described["dataset"] = {
-            "name": dataset.name,
-            "sha256": dataset.sha256,
-            "simulated": dataset.is_simulated,
-            "training_raters": sampler.n_raters,
-            "raters_left_out": len(sampler.left_out),
-            "training_scenes": len(dataset.training_scenes()),
-            "training_images": len(sampler.images),
-            "training_judgments": sampler.n_judgments,
-        }
-    return described
-
-
-def _resized(images: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    if images.shape[-2:] == size:
-        return images
-    return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -68,12 +68,27 @@ class LoopConfig:
         return self.learning_rate * warm * fall
 
 
-StepLoss = Callable[[float, np.random.Generator], dict[str, torch.Tensor]]
-"""(progress from 0 to 1, chance) → named scalars; the one called `loss` is made smaller."""
+class StepData(Protocol):
+    """The data of every step, a function of the step's number alone.
+
+    So workers can draw it ahead of time, and a resumed run sees what it would have seen.
+    """
+
+    def __getitem__(self, step: int) -> Any: ...
+
+
+StepLoss = Callable[[float, Any], dict[str, torch.Tensor]]
+"""(progress from 0 to 1, the step's data) → named scalars; the one called `loss` is made smaller."""
+
+
+def step_chance(seed: int, step: int) -> np.random.Generator:
+    """The chance of one step's data."""
+    return np.random.default_rng([seed, step])
 
 
 def train(
     network: nn.Module,
+    data: StepData,
     step_loss: StepLoss,
     config: LoopConfig,
     folder: Path,
@@ -89,11 +104,12 @@ def train(
 
     Args:
         network: its weights as they are at the start.
-        step_loss: draws a step's data and gives its losses.
+        data: what each step is shown.
+        step_loss: gives the losses of a step's data.
         config: how long, how fast.
         folder: the run folder.
         system: written into the weights.
-        seed: of everything random in the steps; torch's own chance is put back as it was at the end.
+        seed: of torch's own chance, which is put back as it was at the end; the data has its own.
         report: told of every step.
         resume: whether to go on from the last checkpoint, where there is one.
 
@@ -103,10 +119,10 @@ def train(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        state = _State(network, config, np.random.default_rng(seed))
+        state = _State(network, config)
         if resume:
             _resume(state, folder, system)
-        _steps(state, step_loss, config, folder, system, report)
+        _steps(state, data, step_loss, config, folder, system, report)
     write_curves(folder, state.curves)
     write_weights(folder, network.state_dict(), system=system)
     log(folder, f"done after {config.steps} steps, {state.seconds:.0f} s")
@@ -116,24 +132,29 @@ def train(
 class _State:
     """Everything that the next step depends on."""
 
-    def __init__(self, network: nn.Module, config: LoopConfig, rng: np.random.Generator) -> None:
+    def __init__(self, network: nn.Module, config: LoopConfig) -> None:
         self.network = network
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.rng = rng
         self.step = 0
         self.seconds = 0.0
         self.curves: list[dict[str, float]] = []
 
 
 def _steps(
-    state: _State, step_loss: StepLoss, config: LoopConfig, folder: Path, system: str, report: Report
+    state: _State,
+    data: StepData,
+    step_loss: StepLoss,
+    config: LoopConfig,
+    folder: Path,
+    system: str,
+    report: Report,
 ) -> None:
     state.network.train()
     while state.step < config.steps:
         started = time.monotonic()
-        losses = _one_step(state, step_loss, config, folder)
+        losses = _one_step(state, data, step_loss, config, folder)
         state.seconds += time.monotonic() - started
         state.step += 1
         if state.step % config.log_every == 0 or state.step == config.steps:
@@ -145,11 +166,11 @@ def _steps(
 
 
 def _one_step(
-    state: _State, step_loss: StepLoss, config: LoopConfig, folder: Path
+    state: _State, data: StepData, step_loss: StepLoss, config: LoopConfig, folder: Path
 ) -> dict[str, torch.Tensor]:
     for group in state.optimizer.param_groups:
         group["lr"] = config.rate(state.step)
-    losses = step_loss(state.step / max(1, config.steps - 1), state.rng)
+    losses = step_loss(state.step / max(1, config.steps - 1), data[state.step])
     state.optimizer.zero_grad()
     losses["loss"].backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(state.network.parameters(), config.clip)
@@ -221,7 +242,6 @@ def _rest_of(state: _State) -> dict[str, Any]:
         "seconds": state.seconds,
         "optimizer": state.optimizer.state_dict(),
         "curves": state.curves,
-        "numpy": state.rng.bit_generator.state,
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -241,7 +261,6 @@ def _resume(state: _State, folder: Path, system: str) -> None:
         ) from error
     state.optimizer.load_state_dict(rest["optimizer"])
     state.step, state.seconds, state.curves = rest["step"], rest["seconds"], rest["curves"]
-    state.rng.bit_generator.state = rest["numpy"]
     torch.set_rng_state(rest["torch"])
     if torch.cuda.is_available() and rest["cuda"]:
         torch.cuda.set_rng_state_all(rest["cuda"])

@@ -18,6 +18,7 @@ from learning.systems.upe import Config, Network, Reader, ReaderConfig, Upe, pai
 from learning.training.loop import LoopConfig
 from learning.training.objective import pairwise_loss
 from learning.training.run_folder import RunError, read_weights
+from learning.training.settings import from_json, to_json
 from tests.learning.factories import image_id, make_dataset
 from variants.progress import silent
 
@@ -181,7 +182,7 @@ def test_a_run_folder_holds_all_that_is_needed(dataset, run):
     assert config["dataset"]["sha256"] == dataset.sha256
     assert config["dataset"]["training_raters"] == 12
     assert config["dataset"]["training_scenes"] == 3
-    assert Config.from_json(config["settings"]) == SMALL
+    assert from_json(Config, config["settings"]) == SMALL
     card = (run / "README.md").read_text()
     assert "SIMULATED" in card
     assert dataset.sha256 in card
@@ -307,7 +308,7 @@ def test_a_finished_run_is_not_trained_again(dataset, run):
 @pytest.mark.parametrize("make", list(upe.PRESETS.values()))
 def test_presets_survive_json(make):
     config = make()
-    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert from_json(Config, to_json(config)) == config
 
 
 def test_the_table_of_names_is_true():

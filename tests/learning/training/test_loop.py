@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from learning.training import loop
-from learning.training.loop import LoopConfig, TrainingError, train
+from learning.training.loop import LoopConfig, TrainingError, step_chance, train
 from learning.training.run_folder import RunError, read_weights
 from variants.progress import silent
 
@@ -20,14 +20,21 @@ def network():
     return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 1))
 
 
+class Data:
+    def __init__(self, seed=7):
+        self.seed = seed
+
+    def __getitem__(self, step):
+        return torch.from_numpy(step_chance(self.seed, step).normal(size=(16, 4))).float()
+
+
 def step_loss_of(model, spoil_at=None):
     """A loss that needs both sources of chance: data by numpy's, dropout by torch's."""
     calls = 0
 
-    def step_loss(progress, rng):
+    def step_loss(progress, x):
         nonlocal calls
         calls += 1
-        x = torch.from_numpy(rng.normal(size=(16, 4))).float()
         loss = (model(x)[:, 0] - x.sum(1)).square().mean()
         return {"loss": loss * float("nan") if calls == spoil_at else loss}
 
@@ -39,6 +46,7 @@ def run(folder, config=CONFIG, *, report=silent, resume=False, spoil_at=None, se
     model = network()
     train(
         model,
+        Data(seed),
         step_loss_of(model, spoil_at),
         config,
         folder,
@@ -97,6 +105,7 @@ def test_training_leaves_the_chance_of_others_alone(tmp_path):
     tmp_path.joinpath("run").mkdir()
     train(
         model,
+        Data(),
         step_loss_of(model),
         CONFIG,
         tmp_path / "run",
