@@ -1,0 +1,75 @@
+"""What every system's module does in the same way: tensors of photos, and the run's config."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from learning.data.dataset import PreferenceDataset
+from learning.systems.interface import Pixels
+from learning.training import run_folder as runs
+from learning.training.settings import from_json, to_json
+
+C = TypeVar("C")
+
+
+def best_device() -> torch.device:
+    """The accelerator where there is one, else the CPU."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def tensor_of(image: Pixels, device: torch.device | str = "cpu") -> torch.Tensor:
+    """(H, W, 3) → (1, 3, H, W)."""
+    return torch.tensor(image, dtype=torch.float32, device=device).permute(2, 0, 1)[None]
+
+
+def pixels_of(image: torch.Tensor) -> Pixels:
+    """(1, 3, H, W) → (H, W, 3), clipped to [0, 1]."""
+    return np.ascontiguousarray(image[0].float().clamp(0, 1).permute(1, 2, 0).cpu().numpy())
+
+
+def resized(images: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """(B, C, H, W) → (B, C, *size), antialiased; the same tensor where it has the size."""
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return F.interpolate(images, tuple(size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def described(system: str, config: Any, dataset: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What config.json holds of a run; `config` has `preset`, `seed` and, where it has one, `backbone`."""
+    facts = {
+        "system": system,
+        "preset": config.preset,
+        "backbone": getattr(config, "backbone", None),
+        "seed": config.seed,
+        "settings": to_json(config),
+    }
+    return facts | ({"dataset": dict(dataset)} if dataset is not None else {})
+
+
+def dataset_facts(
+    dataset: PreferenceDataset, *, raters: int, left_out: int, images: int, judgments: int
+) -> dict[str, Any]:
+    """What config.json and the model card say of the data that was trained on."""
+    return {
+        "name": dataset.name,
+        "sha256": dataset.sha256,
+        "simulated": dataset.is_simulated,
+        "training_raters": raters,
+        "raters_left_out": left_out,
+        "training_scenes": len(dataset.training_scenes()),
+        "training_images": images,
+        "training_judgments": judgments,
+    }
+
+
+def read_settings(run_folder: Path, system: str, kind: type[C]) -> C:
+    """The config of a run of this system; RunError where the folder holds none."""
+    settings = runs.read_config(Path(run_folder), system=system)["settings"]
+    try:
+        return from_json(kind, settings)
+    except (KeyError, TypeError, ValueError) as error:
+        raise runs.RunError(f"{Path(run_folder) / 'config.json'}: settings: {error}") from error
