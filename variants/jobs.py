@@ -11,14 +11,16 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from celery import current_app
 from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Q, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
@@ -27,6 +29,9 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5
+"""Between two reports of progress that are stored."""
+BEAT_SECONDS = 15
+"""Between two beats of a job that has nothing to report: one long step is no death."""
 STALE_AFTER = dt.timedelta(seconds=60)
 
 COMMAND = "command@"
@@ -162,7 +167,8 @@ class Job(models.Model):
             logger.info("job %s is %s, not taken", self.public_id, self.state)
             return
         try:
-            work(self)
+            with self._beating():
+                work(self)
         except JobCancelled:
             self._finish(self.State.CANCELLED)
         except Exception as error:  # whatever went wrong belongs into the row
@@ -173,6 +179,30 @@ class Job(models.Model):
             self._finish(self.State.FAILED, error=str(error) or type(error).__name__)
         else:
             self._finish(self.State.DONE)
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """The heart beats from a thread of its own while the work goes on."""
+        mine = type(self)._default_manager.filter(pk=self.pk, state=self.State.RUNNING, worker=self.worker)
+        is_over = threading.Event()
+
+        def beat() -> None:
+            try:
+                while not is_over.wait(BEAT_SECONDS):
+                    try:
+                        mine.update(heartbeat_at=timezone.now())
+                    except DatabaseError as error:
+                        logger.warning("job %s could not beat its heart: %s", self.public_id, error)
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=beat, name=f"heart of {self.public_id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
 
     def _finish(self, state: State, error: str = "") -> None:
         self.state, self.error, self.finished_at = state, error, timezone.now()

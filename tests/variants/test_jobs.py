@@ -3,6 +3,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -173,3 +175,23 @@ def test_every_task_outlives_its_row(app, caplog):
     for task in own:
         task(10**9)
     assert "ERROR" not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_heart_beats_while_one_long_step_reports_nothing(monkeypatch):
+    monkeypatch.setattr(jobs, "BEAT_SECONDS", 0.05)
+    seen = []
+
+    def work(job):
+        job.refresh_from_db()
+        first = job.heartbeat_at
+        deadline = time.monotonic() + 20
+        while job.heartbeat_at == first and time.monotonic() < deadline:
+            time.sleep(0.02)
+            job.refresh_from_db()
+        seen.append(job.heartbeat_at > first)
+
+    job = RenderJob.objects.create()
+    job.run(work)
+    assert seen == [True]
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("heart of")]
