@@ -39,13 +39,31 @@ class Run(Job):
 
 
 class PhotoRequest(Job):
-    """Photos that somebody has uploaded to be rendered to one rater's taste; only they and superusers see them."""
+    """Photos that somebody has uploaded to be rendered to a taste; only they and superusers see them.
+
+    The taste is a rater's, or what is read from photos that were uploaded beside as liked.
+    """
 
     task = "learning.tasks.photos_task"
 
-    learner = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="photo_requests")
-    rater_id = models.CharField(max_length=100, help_text="Whose taste, as the learner's dataset names them.")
+    learner = models.ForeignKey(
+        Run, on_delete=models.CASCADE, null=True, blank=True, related_name="photo_requests"
+    )
+    system = models.CharField(
+        max_length=30, blank=True, help_text="One that needs no training, where there is no learner."
+    )
+    rater_id = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Whose taste, as the learner's dataset names them; empty for that of the liked photos.",
+    )
     strength = models.FloatField(default=1.0, help_text="0 changes nothing, 1 is full.")
+    learned = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Strength of each concept as it was read from the liked photos, where the system has concepts.",
+    )
+    strengths = models.JSONField(default=dict, blank=True, help_text="Of concepts that were set by hand.")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     folder = models.CharField(max_length=500)
     keep_until = models.DateTimeField(help_text="Then the files are deleted, and this row with them.")
@@ -60,6 +78,15 @@ class PhotoRequest(Job):
     def is_expired(self) -> bool:
         return self.keep_until <= timezone.now()
 
+    @property
+    def is_of_liked_photos(self) -> bool:
+        return not self.rater_id
+
+    @property
+    def taste_words(self) -> str:
+        """Short, as file names and lists say it."""
+        return self.rater_id[:8] or f"{self.learner.system if self.learner else self.system} style"
+
 
 class Photo(models.Model):
     """One uploaded photo; its files stand in its request's folder, under its number."""
@@ -72,6 +99,7 @@ class Photo(models.Model):
     request = models.ForeignKey(PhotoRequest, on_delete=models.CASCADE, related_name="photos")
     index = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=200, help_text="Of its file, as it was uploaded.")
+    is_liked = models.BooleanField(default=False, help_text="A taste is read from it; it is not rendered.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     error = models.TextField(blank=True)
     width = models.PositiveIntegerField(default=0, help_text="Of the result, in pixels.")

@@ -6,9 +6,10 @@ from learning.data.dataset import PreferenceDataset
 from learning.models import Photo, PhotoRequest, Run
 from learning.services.photos import LIMITS
 from learning.systems import make_config, system_module
-from learning.systems.interface import ColorMapper, Pixels, Profile, System
+from learning.systems.interface import ColorMapper, ConceptEditor, PhotoReader, Pixels, Profile, System
 from learning.systems.load import load_run
 from learning.tastes import profile_of
+from learning.training.run_folder import read_arrays, write_arrays
 from variants.jobs import JobError
 from variants.progress import Report, silent, throttled
 from variants.tone import lut_engine
@@ -16,6 +17,8 @@ from variants.tone.cube import write_cube
 from variants.tone.images import ImageError, encode_image, fit_long_side, read_photo
 from variants.tone.luts import Lut3D
 
+LIKED_SHOWN = 480
+"""Of the liked photos on their page."""
 SHOWN = 1600
 """Long side of the pictures that a page shows before and after, in pixels."""
 RESULT_POINTS = 65
@@ -23,6 +26,9 @@ RESULT_POINTS = 65
 6 megapixels on a CPU."""
 CUBE_POINTS = 33
 READING = "reading the rater's answers"
+READING_LIKED = "reading the liked photos"
+PROFILE = "profile.safetensors"
+"""In a request's folder: what was read from the liked photos, so that a change of strength reads nothing again."""
 
 
 def run_train(run: Run, watch: Report = silent) -> None:
@@ -48,20 +54,70 @@ def run_train(run: Run, watch: Report = silent) -> None:
 
 def photos_render(request: PhotoRequest) -> None:
     """Render what of the request still waits. A photo that cannot be read carries its reason, and the rest goes on."""
-    total = request.photos.count()
-    waiting = list(request.photos.filter(state=Photo.State.WAITING))
+    photos = request.photos.filter(is_liked=False)
+    total = photos.count()
+    waiting = list(photos.filter(state=Photo.State.WAITING))
     done = total - len(waiting)
-    request.report(done, total, READING)
-    system = load_run(request.learner.folder)
-    profile = profile_of(system, PreferenceDataset.load(request.learner.dataset), request.rater_id)
+    system, profile = _taste(request)
     for photo in waiting:
         request.report(done, total, "rendering")
         _photo_render(system, profile, request, photo)
         done += 1
     request.report(done, total, "rendering")
-    failed = request.photos.filter(state=Photo.State.FAILED)
+    failed = photos.filter(state=Photo.State.FAILED)
     if failed.count() == total:
         raise JobError(f"None of the {total} photos could be rendered. The first: {failed[0].error}")
+
+
+def _taste(request: PhotoRequest) -> tuple[System, Profile]:
+    """The system, and whose or what taste it renders to."""
+    if request.learner:
+        system = load_run(request.learner.folder)
+    else:
+        system = system_module(request.system).untrained()
+    if request.is_of_liked_photos:
+        return system, _profile_of_liked(system, request)
+    assert request.learner is not None
+    request.report(0, 0, READING)
+    return system, profile_of(system, PreferenceDataset.load(request.learner.dataset), request.rater_id)
+
+
+def _profile_of_liked(system: System, request: PhotoRequest) -> Profile:
+    folder = Path(request.folder)
+    if (folder / PROFILE).is_file():
+        profile = read_arrays(folder / PROFILE, system=system.name)
+    else:
+        assert isinstance(system, PhotoReader)
+        profile = system.adapt_to_photos(_liked_photos(system, request))
+        write_arrays(folder / PROFILE, profile, system=system.name)
+    if not isinstance(system, ConceptEditor):
+        return profile
+    if request.learned is None:
+        request.learned = system.concept_strengths(profile)
+        request.save(update_fields=["learned"])
+    return system.with_strengths(profile, request.learned | request.strengths)
+
+
+def _liked_photos(system: System, request: PhotoRequest) -> list[Pixels]:
+    """Small, as the system wants them. One that cannot be read carries its reason; JobError where all are such."""
+    found = []
+    liked = list(request.photos.filter(is_liked=True))
+    for number, photo in enumerate(liked):
+        request.report(number, len(liked), READING_LIKED)
+        folder = Path(request.folder) / str(photo.index)
+        try:
+            pixels = read_photo((folder / "upload").read_bytes(), LIMITS, photo.name).pixels
+            (folder / "before.jpg").write_bytes(encode_image(fit_long_side(pixels, LIKED_SHOWN), "jpeg_444"))
+        except (ImageError, MemoryError) as error:
+            photo.state, photo.error = Photo.State.FAILED, str(error) or "out of memory; scale it down first"
+        else:
+            found.append(fit_long_side(pixels, system.reference_size))
+            photo.state, (photo.height, photo.width) = Photo.State.RENDERED, pixels.shape[:2]
+        photo.save()
+    request.report(len(liked), len(liked), READING_LIKED)
+    if not found:
+        raise JobError(f"None of the {len(liked)} liked photos could be read. The first: {liked[0].error}")
+    return found
 
 
 def _photo_render(system: System, profile: Profile, request: PhotoRequest, photo: Photo) -> None:
@@ -83,8 +139,9 @@ def _photo_render(system: System, profile: Profile, request: PhotoRequest, photo
         photo.state, photo.has_cube = Photo.State.RENDERED, table is not None
         photo.height, photo.width = after.shape[:2]
     photo.save()
-    # What was uploaded is needed no more.
-    (folder / "upload").unlink(missing_ok=True)
+    # What was uploaded is needed no more, but for another strength.
+    if not request.is_of_liked_photos:
+        (folder / "upload").unlink(missing_ok=True)
 
 
 def _baked(system: System, guide: Pixels, profile: Profile, strength: float, points: int) -> Pixels | None:
@@ -101,4 +158,4 @@ def _cube_write(system: System, profile: Profile, request: PhotoRequest, guide: 
     """The edit for other programs, which all read 33 points."""
     table = _baked(system, guide, profile, request.strength, CUBE_POINTS)
     assert table is not None
-    write_cube(Lut3D(table=table, title=f"taste of {request.rater_id[:12]}"), path)
+    write_cube(Lut3D(table=table, title=f"taste of {request.taste_words}"), path)

@@ -4,7 +4,14 @@ from learning.services.blind_tests import (
     blind_test_create,
     blind_test_scenes,
 )
-from learning.services.photos import PhotosRefused, photos_delete, photos_expire, photos_request
+from learning.services.photos import (
+    PhotosRefused,
+    photos_delete,
+    photos_expire,
+    photos_request,
+    style_change,
+    style_request,
+)
 from learning.services.runs import RunRefused, run_cancel, run_create, run_resume
 
 __all__ = [
@@ -20,4 +27,6 @@ __all__ = [
     "run_cancel",
     "run_create",
     "run_resume",
+    "style_change",
+    "style_request",
 ]

@@ -18,6 +18,11 @@ PRESETS: dict[str, tuple[str, ...]] = {
 }
 """The presets that each system's module has, known without importing it."""
 
+PHOTO_READERS = ("pif_lite", "deep_photo", "neural_preset", "pienet", "msm", "pif")
+"""Systems that read a taste from liked photos alone, as `learning.systems.interface.PhotoReader` describes."""
+UNTRAINED = ("pif_lite", "deep_photo")
+"""Of them those that need no training: their module's `untrained()` gives one."""
+
 
 def check_names(system: str, preset: str) -> None:
     """Raise ValueError naming what there is where a name is not known."""

@@ -157,9 +157,9 @@ def write_profile(
 ) -> Path:
     """Keep what a system knows of a rater as raters/<id>.safetensors; return where."""
     (folder / "raters").mkdir(exist_ok=True)
-    tensors = {name: torch.from_numpy(np.array(value)) for name, value in profile.items()}
-    write_weights(folder / "raters", tensors, system=system, name=_profile_name(rater_id))
-    return folder / "raters" / _profile_name(rater_id)
+    path = folder / "raters" / _profile_name(rater_id)
+    write_arrays(path, profile, system=system)
+    return path
 
 
 def read_profile(folder: Path, rater_id: str, *, system: str) -> dict[str, npt.NDArray[np.float32]]:
@@ -170,7 +170,18 @@ def read_profile(folder: Path, rater_id: str, *, system: str) -> dict[str, npt.N
             f"{folder} knows no rater {rater_id!r}; read them with learning.adapt, or name the --dataset with "
             "their answers"
         )
-    tensors = read_weights(folder / "raters", system=system, name=name)
+    return read_arrays(folder / "raters" / name, system=system)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.float32]], *, system: str) -> None:
+    """Keep named arrays of a system as a safetensors file."""
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+    write_weights(path.parent, tensors, system=system, name=path.name)
+
+
+def read_arrays(path: Path, *, system: str) -> dict[str, npt.NDArray[np.float32]]:
+    """What `write_arrays` wrote; RunError for a file that is missing, cut short, or another system's."""
+    tensors = read_weights(path.parent, system=system, name=path.name)
     return {key: value.numpy() for key, value in tensors.items()}
 
 
