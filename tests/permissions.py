@@ -163,6 +163,8 @@ TABLE: dict[str, Line] = {
     "learning:run-cancel": Line(None, EDITOR, RUN),
     "learning:run-resume": Line(None, EDITOR, RUN),
     "learning:photo-list": Line(VIEWER, VIEWER, RUN),
+    "learning:style-list": Line(ACCOUNT, ACCOUNT),
+    "learning:style-change": Line(None, MAKER, PHOTOS),
     "learning:photo-request": Line(MAKER, None, PHOTOS),
     "learning:photo-progress": Line(MAKER, None, PHOTOS),
     "learning:photo-cancel": Line(None, MAKER, PHOTOS),

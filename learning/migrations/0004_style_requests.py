@@ -4,6 +4,11 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+def delete_what_needs_no_learner(apps, schema_editor):
+    """Going back: such requests are kept for days only, and cannot be told without their learner."""
+    apps.get_model("learning", "PhotoRequest").objects.filter(learner=None).delete()
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -41,4 +46,5 @@ class Migration(migrations.Migration):
             name='rater_id',
             field=models.CharField(blank=True, help_text="Whose taste, as the learner's dataset names them; empty for that of the liked photos.", max_length=100),
         ),
+        migrations.RunPython(migrations.RunPython.noop, delete_what_needs_no_learner),
     ]

@@ -9,13 +9,13 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.text import capfirst
+from django.utils.text import capfirst, slugify
 from django.views.decorators.http import require_POST, require_safe
 
 from collection.researcher.jobs import job_cancel_tell, job_progress
 from learning import services
 from learning.access import run_for
-from learning.forms import PhotosForm
+from learning.forms import ConceptsForm, PhotosForm, StyleForm
 from learning.models import Photo, PhotoRequest
 from learning.selectors import raters_to_render
 from learning.services import PhotosRefused
@@ -61,18 +61,68 @@ def photo_list(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 @login_required
+def style_list(request: HttpRequest) -> HttpResponse:
+    """Style from photos: the form, and what of one's own is still kept."""
+    form = StyleForm(request.user, request.POST or None, request.FILES or None)
+    if form.is_valid():
+        assert request.user.is_authenticated
+        try:
+            made = services.style_request(
+                form.cleaned_data["liked"],
+                form.cleaned_data["photos"],
+                uploaded_by=request.user,
+                **form.taste_reader,
+                strength=form.cleaned_data["strength"],
+            )
+        except PhotosRefused as error:
+            form.add_error(None, capfirst(str(error)))
+        else:
+            made.enqueue()
+            return redirect("learning:photo-request", made.public_id)
+    context = {"area": "styles", "form": form, "requests": _own(request).filter(rater_id="")}
+    return render(request, "researcher/styles.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def style_change(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Another strength, or concepts set by hand."""
+    asked = _asked(request, public_id)
+    form = ConceptsForm(asked, request.POST)
+    if not form.is_valid():
+        return render(request, "researcher/render_photos.html", _shown(asked, form), status=422)
+    try:
+        services.style_change(asked, strength=form.cleaned_data["strength"], strengths=form.changed_strengths)
+    except PhotosRefused as error:
+        messages.error(request, f"{capfirst(str(error))}.")
+    else:
+        asked.enqueue()
+    return redirect("learning:photo-request", public_id)
+
+
+@login_required
 @require_safe
 def photo_request(request: HttpRequest, public_id: str) -> HttpResponse:
     asked = _asked(request, public_id)
-    context = {"area": "runs", "asked": asked, "run": asked.learner, "photos": asked.photos.all()}
-    return render(request, "researcher/render_photos.html", context)
+    return render(request, "researcher/render_photos.html", _shown(asked, ConceptsForm(asked)))
+
+
+def _shown(asked: PhotoRequest, form: ConceptsForm) -> dict[str, object]:
+    return {
+        "area": "styles" if asked.is_of_liked_photos else "runs",
+        "asked": asked,
+        "run": asked.learner,
+        "form": form,
+        "photos": asked.photos.filter(is_liked=False),
+        "liked": asked.photos.filter(is_liked=True),
+    }
 
 
 @login_required
 @require_safe
 def photo_progress(request: HttpRequest, public_id: str) -> JsonResponse:
     asked = _asked(request, public_id)
-    context = {"asked": asked, "photos": asked.photos.all()}
+    context = {"asked": asked, "photos": asked.photos.filter(is_liked=False)}
     return job_progress(asked, {"photos": render_to_string("researcher/_render_photos.html", context)})
 
 
@@ -89,10 +139,10 @@ def photo_cancel(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 def photo_delete(request: HttpRequest, public_id: str) -> HttpResponse:
     asked = _asked(request, public_id)
-    run = asked.learner
+    run = None if asked.is_of_liked_photos else asked.learner
     services.photos_delete(asked)
     messages.success(request, "The photos and what was made of them are deleted.")
-    return redirect("learning:photo-list", run.public_id)
+    return redirect("learning:photo-list", run.public_id) if run else redirect("learning:style-list")
 
 
 @login_required
@@ -112,7 +162,7 @@ def photo_file(request: HttpRequest, public_id: str, index: int, name: str) -> H
     reply = FileResponse(
         file,
         as_attachment=name in ("result", "cube"),
-        filename=f"{Path(photo.name).stem}-{asked.rater_id[:8]}{ending}",
+        filename=f"{Path(photo.name).stem}-{slugify(asked.taste_words)}{ending}",
         content_type=content_type,
     )
     reply["X-Content-Type-Options"] = "nosniff"
