@@ -30,6 +30,8 @@ class ToneStatistics:
     name = TONE_STATISTICS
     dim = 44
     image_size = IMAGE_SIZE
+    identity = f"{TONE_STATISTICS} 1"
+    """The number goes up with any change of what the statistics are."""
 
     @torch.no_grad()
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
