@@ -29,14 +29,18 @@ class BackboneMissing(Exception):
 class Lpips:
     """Call `features` once for each batch of images, `distance` for each comparison."""
 
-    def __init__(self, weights: Path | None = None, device: str | torch.device = "cpu") -> None:
+    def __init__(self, weights: Path | None = None) -> None:
         path = weights or weights_path()
         if not path.is_file():
             raise BackboneMissing(f"AlexNet's weights ({path.name}) are not on this machine")
-        self._network = _network(path).to(device)
+        self._network = _network(path)
+        self._device = torch.device("cpu")
 
     def features(self, images: torch.Tensor) -> Features:
-        """Of images (B, H, W, 3) in [0, 1]."""
+        """Of images (B, H, W, 3) in [0, 1], on the device where they are."""
+        if images.device != self._device:
+            self._network.to(images.device)
+            self._device = images.device
         planes = self._network.scaling_layer(2 * images.movedim(-1, 1) - 1)
         return tuple(_unit_length(stage) for stage in self._network.net(planes))
 

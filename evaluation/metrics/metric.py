@@ -119,6 +119,37 @@ def load_metrics(names: Sequence[str] = tuple(METRICS)) -> tuple[list[Metric], l
     return found, missing
 
 
+def compare_pairs(
+    metric: Metric,
+    prepared: Prepared,
+    targets: Sequence[Prepared],
+    pairs: Sequence[tuple[int, int]],
+) -> list[float]:
+    """One value for each (index in the prepared batch, index in `targets`).
+
+    Args:
+        metric: what is measured.
+        prepared: a batch of images.
+        targets: what they are compared with, each prepared as a batch of one image of the same size.
+        pairs: which is compared with which.
+
+    An accelerator gets all pairs in one call. A CPU gets one after the other: what is in between stays in
+    its cache.
+    """
+    if not pairs:
+        return []
+    if prepared[0].device.type == "cpu":
+        return [
+            float(metric.compare(tuple(part[row : row + 1] for part in prepared), targets[target]))
+            for row, target in pairs
+        ]
+    rows = torch.tensor([row for row, _ in pairs], device=prepared[0].device)
+    ours = tuple(part[rows] for part in prepared)
+    theirs = tuple(torch.cat([targets[t][k] for _, t in pairs]) for k in range(len(prepared)))
+    values: list[float] = metric.compare(ours, theirs).tolist()
+    return values
+
+
 def measure(metric: Metric, first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:
     """One metric between two images (H, W, 3)."""
     one, two = as_batch([first], ["the first image"]), as_batch([second], ["the second image"])
@@ -128,8 +159,18 @@ def measure(metric: Metric, first: npt.NDArray[np.float32], second: npt.NDArray[
         return float(metric.compare(metric.prepare(one), metric.prepare(two)))
 
 
-def as_batch(images: Sequence[npt.NDArray[np.float32]], names: Sequence[str]) -> torch.Tensor:
-    """Images of one size as (B, H, W, 3), after a look at each.
+Image = npt.NDArray[np.float32] | torch.Tensor
+
+
+def as_batch(
+    images: Sequence[Image], names: Sequence[str], device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Images of one size as (B, H, W, 3) on `device`, after a look at each.
+
+    Args:
+        images: arrays, or tensors that may be on the device already; each (H, W, 3) in [0, 1].
+        names: of the images, for messages.
+        device: where they are to be measured.
 
     Raises:
         ImageError: one has not three channels, another size than the first, or NaN.
@@ -141,12 +182,16 @@ def as_batch(images: Sequence[npt.NDArray[np.float32]], names: Sequence[str]) ->
             raise ImageError(
                 f"{name} is {_size(image)}, {names[0]} is {_size(images[0])}; they must be of one size"
             )
-        if not np.isfinite(image).all():
-            raise ImageError(
-                f"{name} has {np.count_nonzero(~np.isfinite(image))} values that are NaN or infinite"
-            )
-    return torch.from_numpy(np.stack(images).astype(np.float32, copy=False))
+    if all(isinstance(image, np.ndarray) for image in images):
+        batch = torch.from_numpy(np.stack(images).astype(np.float32, copy=False)).to(device)  # type: ignore[arg-type]
+    else:
+        batch = torch.stack([torch.as_tensor(image, dtype=torch.float32, device=device) for image in images])
+    finite = torch.isfinite(batch).flatten(1)
+    if not finite.all():
+        worst = int((~finite).sum(1).argmax())
+        raise ImageError(f"{names[worst]} has {int((~finite[worst]).sum())} values that are NaN or infinite")
+    return batch
 
 
-def _size(image: npt.NDArray[np.float32]) -> str:
+def _size(image: Image) -> str:
     return f"{image.shape[1]} × {image.shape[0]}"

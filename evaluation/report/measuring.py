@@ -13,19 +13,19 @@ import torch
 from torch.nn.functional import interpolate
 
 from evaluation.metrics.cqs import Distances, Floats
-from evaluation.metrics.metric import Metric, Prepared, as_batch
+from evaluation.metrics.metric import Metric, Prepared, as_batch, compare_pairs
 from evaluation.protocol import Episodes, EvaluationProtocol
 from evaluation.report.contenders import Contender, Edit, Editor
 from evaluation.report.threads import one_core_each
 from learning.data.dataset import Pixels, PreferenceDataset
 from variants.progress import Report, silent
 
-BATCH = 8
+BATCH, BATCH_ON_ACCELERATOR = 8, 32
 """Outputs made and measured at a time."""
 MOST_WAITING = 8
 """Batches that may wait to be measured."""
-TARGETS_KEPT = 256
-"""Images that stay prepared for the metrics."""
+TARGET_BYTES = 768 * 2**20
+"""Memory for images that stay prepared for the metrics."""
 
 Measured = dict[tuple[Edit, str], Floats]
 """(output, the image it is measured against) → one value for each metric."""
@@ -35,10 +35,17 @@ class Measurer:
     """Measures outputs against images of a dataset by several metrics."""
 
     def __init__(
-        self, dataset: PreferenceDataset, metrics: Sequence[Metric], protocol: EvaluationProtocol
+        self,
+        dataset: PreferenceDataset,
+        metrics: Sequence[Metric],
+        protocol: EvaluationProtocol,
+        device: torch.device | str = "cpu",
     ) -> None:
         self._dataset, self._metrics, self._protocol = dataset, metrics, protocol
+        self._device = torch.device(device)
+        self._batch = BATCH if self._device.type == "cpu" else BATCH_ON_ACCELERATOR
         self._targets: OrderedDict[str, list[Prepared]] = OrderedDict()
+        self._target_bytes = 0
 
     def measure(
         self, wanted: dict[Editor, dict[Edit, set[str]]], report: Report = silent, stage: str = ""
@@ -70,8 +77,8 @@ class Measurer:
             shape = self._dataset.image(edit.image, self._protocol.edit_size).shape
             alike.setdefault((edit.profile, shape), []).append(edit)
         for group in alike.values():
-            for start in range(0, len(group), BATCH):
-                yield group[start : start + BATCH]
+            for start in range(0, len(group), self._batch):
+                yield group[start : start + self._batch]
 
     @torch.inference_mode()
     def _rendered(self, editor: Editor, batch: list[Edit]) -> torch.Tensor:
@@ -85,15 +92,16 @@ class Measurer:
     def _compared(
         self, outputs: torch.Tensor, targets: Sequence[tuple[Edit, dict[str, list[Prepared]]]]
     ) -> Measured:
-        measured: Measured = {
-            (edit, target): np.empty(len(self._metrics)) for edit, against in targets for target in against
-        }
+        wanted = [(row, edit, target) for row, (edit, own) in enumerate(targets) for target in own]
+        measured: Measured = {(edit, target): np.empty(len(self._metrics)) for _, edit, target in wanted}
+        images = list(dict.fromkeys(target for _, _, target in wanted))
+        known = {target: own[target] for _, own in targets for target in own}
+        pairs = [(row, images.index(target)) for row, _, target in wanted]
         for column, metric in enumerate(self._metrics):
-            prepared = metric.prepare(outputs)
-            for row, (edit, against) in enumerate(targets):
-                own = tuple(part[row : row + 1] for part in prepared)
-                for target, of_target in against.items():
-                    measured[edit, target][column] = float(metric.compare(own, of_target[column]))
+            against = [known[image][column] for image in images]
+            values = compare_pairs(metric, metric.prepare(outputs), against, pairs)
+            for (_, edit, target), value in zip(wanted, values, strict=True):
+                measured[edit, target][column] = value
         return measured
 
     @torch.inference_mode()
@@ -102,14 +110,15 @@ class Measurer:
             image = self._dataset.image(image_id, self._protocol.edit_size)
             small = self._at_metric_size([image], [f"image {image_id}"])
             self._targets[image_id] = [metric.prepare(small) for metric in self._metrics]
-            while len(self._targets) > TARGETS_KEPT:
-                self._targets.popitem(last=False)
+            self._target_bytes += _bytes(self._targets[image_id])
+            while self._target_bytes > TARGET_BYTES and len(self._targets) > 1:
+                self._target_bytes -= _bytes(self._targets.popitem(last=False)[1])
         self._targets.move_to_end(image_id)
         return self._targets[image_id]
 
     def _at_metric_size(self, images: Sequence[Pixels], names: Sequence[str]) -> torch.Tensor:
         """(B, H, W, 3) with the long side at the metric size; outputs and targets go the same way."""
-        batch = as_batch(images, names)
+        batch = as_batch(images, names, self._device)
         height, width = batch.shape[1:3]
         scale = self._protocol.metric_size / max(height, width)
         if scale >= 1:
@@ -117,6 +126,10 @@ class Measurer:
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
         planes = interpolate(batch.movedim(-1, 1), size=size, mode="bilinear", antialias=True)
         return planes.clamp(0, 1).movedim(1, -1).contiguous()
+
+
+def _bytes(prepared: Sequence[Prepared]) -> int:
+    return sum(part.nbytes for parts in prepared for part in parts)
 
 
 def _collect(waiting: "deque[tuple[Editor, int, Future[Measured]]]", results: dict[Editor, Measured]) -> int:
