@@ -8,7 +8,6 @@ images are decoded when they are asked for.
 import hashlib
 import io
 import json
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from PIL import Image as PillowImage
 
 from collection.export import format as ppsd
 from collection.export.folder import dataset_sha256
+from learning.data.cache import BoundedCache
 
 Pixels = npt.NDArray[np.float32]
 """(H, W, 3) sRGB in [0, 1]."""
@@ -132,7 +132,7 @@ class PreferenceDataset:
         self.rater_ids = list(raters)
         self._rater_index = {rater_id: index for index, rater_id in enumerate(raters)}
         self._neutral = {image.scene_id: image.id for image in images.values() if image.is_neutral}
-        self._cache = _PixelCache(cache_bytes)
+        self._cache: BoundedCache[tuple[str, int], Pixels] = BoundedCache(cache_bytes)
 
     @classmethod
     def load(cls, folder: Path | str, *, cache_bytes: int = 512 * 2**20) -> Self:
@@ -221,11 +221,21 @@ class PreferenceDataset:
         key = (image_id, long_side)
         pixels = self._cache.get(key)
         if pixels is None:
-            pixels = self._decode(self.images[image_id], long_side)
-            self._cache.put(key, pixels)
+            opened = self.opened(image_id)
+            if max(opened.size) > long_side:
+                opened = _scaled(opened, long_side / max(opened.size))
+            pixels = np.asarray(opened, np.float32) / np.float32(255)
+            pixels.setflags(write=False)
+            self._cache.put(key, pixels, pixels.nbytes)
         return pixels
 
-    def _decode(self, image: Image, long_side: int) -> Pixels:
+    def opened(self, image_id: str, *, short_side: int | None = None) -> PillowImage.Image:
+        """An image decoded to 8-bit RGB, not kept; its shorter side is at most `short_side` pixels.
+
+        Raises:
+            DatasetError: the file is missing, is not an image, or is not the one exported.
+        """
+        image = self.images[image_id]
         path = self.folder / image.file_name
         try:
             content = path.read_bytes()
@@ -236,7 +246,10 @@ class PreferenceDataset:
                 f"{path} is not the file that was exported (its sha256 differs from images.parquet); "
                 "copy the dataset again"
             )
-        return _pixels_of(content, path, long_side)
+        opened = _decoded(content, path)
+        if short_side is not None and min(opened.size) > short_side:
+            opened = _scaled(opened, short_side / min(opened.size))
+        return opened
 
     def _raters_for(self, split: str) -> list[str]:
         is_split = any(rater.split != "none" for rater in self.raters.values())
@@ -244,39 +257,17 @@ class PreferenceDataset:
         return [r.id for r in self.raters.values() if r.valid and r.split == wanted]
 
 
-def _pixels_of(content: bytes, path: Path, long_side: int) -> Pixels:
+def _decoded(content: bytes, path: Path) -> PillowImage.Image:
     try:
         with PillowImage.open(io.BytesIO(content)) as opened:
-            image = opened.convert("RGB")
+            return opened.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
         raise DatasetError(f"{path} is not an image that can be decoded: {error}") from error
-    if max(image.size) > long_side:
-        scale = long_side / max(image.size)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, PillowImage.Resampling.LANCZOS, reducing_gap=3.0)
-    pixels = np.asarray(image, np.float32) / np.float32(255)
-    pixels.setflags(write=False)
-    return pixels
 
 
-class _PixelCache:
-    """Decoded images, the least recently used leaving first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._bytes = 0
-        self._pixels: OrderedDict[tuple[str, int], Pixels] = OrderedDict()
-
-    def get(self, key: tuple[str, int]) -> Pixels | None:
-        if key in self._pixels:
-            self._pixels.move_to_end(key)
-        return self._pixels.get(key)
-
-    def put(self, key: tuple[str, int], pixels: Pixels) -> None:
-        self._pixels[key] = pixels
-        self._bytes += pixels.nbytes
-        while self._bytes > self._limit and len(self._pixels) > 1:
-            self._bytes -= self._pixels.popitem(last=False)[1].nbytes
+def _scaled(image: PillowImage.Image, scale: float) -> PillowImage.Image:
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, PillowImage.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _read_scenes(folder: Path) -> dict[str, Scene]:

@@ -1,0 +1,98 @@
+"""Which pairs are aligned: both images show the same thing at the same pixel.
+
+Renditions of one photo are; photos of one scene by several cameras, or an image and its
+generated edit, often are not, and then no loss or metric that compares pixels means
+anything. The dataset's format has no such field, so it is found: two images are
+aligned when they have one size and their edges lie at the same places.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+
+from learning.data.cache import BoundedCache
+from learning.data.dataset import PreferenceDataset
+
+THUMBNAIL = 128
+"""Long side at which edges are compared, in pixels."""
+LEAST_CORRELATION = 0.75
+"""Of the edges. On 40 photos, tone edits and LUTs have 0.88 and more; a shift by 1 % of the width has 0.70 and less."""
+SAME_EDGES = 4
+"""A gradient below this is noise of the encoding, in grey levels of 255."""
+FLAT = 0.01
+"""An image with fewer pixels at edges than this part says nothing about where things are."""
+CACHE_BYTES = 64 * 2**20
+BYTES_OF_A_PAIR = 250
+"""In a dictionary, with its key."""
+
+
+class Alignment:
+    """Finds aligned pairs; what was found, and the images' edges, are kept within 64 MB each."""
+
+    def __init__(self, dataset: PreferenceDataset) -> None:
+        self.dataset = dataset
+        images = list(dataset.images.values())
+        self._size = np.array([(image.width, image.height) for image in images], np.int64)
+        self._found: BoundedCache[tuple[int, int], bool] = BoundedCache(CACHE_BYTES)
+        self._edges: BoundedCache[int, npt.NDArray[np.complex64]] = BoundedCache(CACHE_BYTES)
+
+    def __call__(self, first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Positions in `dataset.image_ids`, both (B,) → (B,), True where the two images are aligned.
+
+        Raises:
+            DatasetError: an image is missing or broken.
+        """
+        pairs = zip(first.tolist(), second.tolist(), strict=True)
+        return np.array([self._is_aligned(min(pair), max(pair)) for pair in pairs], bool)
+
+    def _is_aligned(self, a: int, b: int) -> bool:
+        found = self._found.get((a, b))
+        if found is None:
+            same_size = bool((self._size[a] == self._size[b]).all())
+            found = same_size and edges_agree(self._edges_of(a), self._edges_of(b))
+            self._found.put((a, b), found, BYTES_OF_A_PAIR)
+        return found
+
+    def _edges_of(self, image: int) -> npt.NDArray[np.complex64]:
+        edges = self._edges.get(image)
+        if edges is None:
+            edges = edges_of(self.dataset.opened(self.dataset.image_ids[image]))
+            self._edges.put(image, edges, edges.nbytes)
+        return edges
+
+
+def edges_of(image: PillowImage.Image) -> npt.NDArray[np.complex64]:
+    """(h, w) complex: how strong an edge is (root of the gradient in grey levels) and, doubled, in which direction.
+
+    The doubled angle is the same whichever side is the brighter one, so that an edit which turns a step of
+    brightness around moves no edge.
+    """
+    grey = image.convert("L")
+    scale = THUMBNAIL / max(grey.size)
+    grey = grey.resize(
+        (max(3, round(grey.width * scale)), max(3, round(grey.height * scale))),
+        PillowImage.Resampling.BOX if scale < 1 else PillowImage.Resampling.BILINEAR,
+    )
+    rows, columns = np.gradient(np.asarray(grey, np.float32))
+    gradient = columns + 1j * rows
+    strength = np.abs(gradient)
+    unit = np.where(strength > SAME_EDGES, gradient / np.maximum(strength, SAME_EDGES), 0)
+    edges: npt.NDArray[np.complex64] = (np.sqrt(strength) * unit**2).astype(np.complex64)
+    return edges
+
+
+def edges_agree(first: npt.NDArray[np.complex64], second: npt.NDArray[np.complex64]) -> bool:
+    """Whether two fields of `edges_of` are of one picture; flat images are taken to be."""
+    if first.shape != second.shape:
+        return False
+    if min(np.count_nonzero(first), np.count_nonzero(second)) < FLAT * first.size:
+        return True
+    return correlation(first, second) >= LEAST_CORRELATION
+
+
+def correlation(first: npt.NDArray[np.complex64], second: npt.NDArray[np.complex64]) -> float:
+    """Of two fields of edges, from -1 to 1; 0 where one has no edges."""
+    norm = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(np.vdot(first, second).real) / norm if norm else 0.0
