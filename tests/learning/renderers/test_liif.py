@@ -2,16 +2,11 @@ import pytest
 import torch
 
 from learning.renderers import liif
-from learning.renderers.liif import EdsrEncoder, LiifConfig, LiifDecoder, pixel_centres
+from learning.renderers.liif import LiifConfig, LiifDecoder, pixel_centres
 
 
 def count(module):
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def test_the_encoder_is_edsr_baseline_without_its_tail():
-    """Conv 3→64: 1 792; 33 convs 64→64 of 36 928 each; together 1 220 416."""
-    assert count(EdsrEncoder(64, 16)) == 1_220_416
 
 
 def test_the_decoder_has_the_published_size():
@@ -26,8 +21,27 @@ def test_pixel_centres_span_the_image_row_first():
     torch.testing.assert_close(centres[0, :, 1], torch.tensor([-0.75, -0.25, 0.25, 0.75]))
 
 
-def test_an_encoder_keeps_the_size_of_the_image():
-    assert EdsrEncoder(8, 1)(torch.rand(2, 3, 9, 13)).shape == (2, 8, 9, 13)
+def test_it_is_the_published_query_done_step_by_step():
+    """Unfold, four neighbours, their MLP answers, weights by the opposite rectangle: as the paper tells it."""
+    torch.manual_seed(0)
+    decoder = LiifDecoder(2, LiifConfig(channels=3, hidden=8, hidden_layers=2))
+    features, embedding, size = torch.rand(1, 3, 4, 5), torch.rand(1, 2), (7, 6)
+    unfolded = torch.nn.functional.unfold(features, 3, padding=1).view(27, 4, 5)
+    cell = torch.tensor([2 / 7 * 4, 2 / 6 * 5])
+    for row, column in ((0, 0), (3, 4), (6, 5), (2, 1)):
+        at = torch.tensor([-1 + (2 * row + 1) / 7, -1 + (2 * column + 1) / 6])
+        answers, areas = [], []
+        for down in (-1, 1):
+            for right in (-1, 1):
+                moved = (at + torch.tensor([down / 4, right / 5]) + 1e-6).clamp(-1 + 1e-6, 1 - 1e-6)
+                i, j = int((moved[0] + 1) / 2 * 4), int((moved[1] + 1) / 2 * 5)
+                centre = torch.tensor([-1 + (2 * i + 1) / 4, -1 + (2 * j + 1) / 5])
+                relative = (at - centre) * torch.tensor([4, 5])
+                answers.append(decoder.mlp(torch.cat([unfolded[:, i, j], relative, cell, embedding[0]])))
+                areas.append((relative.abs() + 1e-9).prod())
+        weights = torch.stack(areas[::-1]) / sum(areas)
+        expected = sum(w * a for w, a in zip(weights, answers, strict=True))
+        torch.testing.assert_close(decoder(features, embedding, size)[0, :, row, column], expected)
 
 
 @pytest.mark.parametrize("size", [(6, 5), (11, 17)])
@@ -63,7 +77,8 @@ def test_pieces_give_the_same_as_the_whole(monkeypatch):
     features, embedding = torch.rand(2, 4, 6, 5), torch.rand(2, 3)
     whole = decoder(features, embedding, (7, 9))
     monkeypatch.setattr(liif, "QUERIES_AT_ONCE", 10)
-    torch.testing.assert_close(decoder(features, embedding, (7, 9)), whole)
+    with torch.no_grad():
+        torch.testing.assert_close(decoder(features, embedding, (7, 9)), whole)
 
 
 def test_impossible_settings_are_named():
