@@ -79,6 +79,9 @@ class StepData(Protocol):
 
 StepLoss = Callable[[float, Any], dict[str, torch.Tensor]]
 """(progress from 0 to 1, the step's data) → named scalars; the one called `loss` is made smaller."""
+BeforeStep = Callable[[int, torch.optim.Optimizer], None]
+"""(step, optimiser), before a step's loss. May change weights and forget the optimiser's state of some of them, as a
+function of the step and of what is on disk alone, so that resuming stays exact."""
 
 
 def step_chance(seed: int, step: int) -> np.random.Generator:
@@ -97,6 +100,7 @@ def train(
     seed: int,
     report: Report,
     resume: bool,
+    before_step: BeforeStep | None = None,
 ) -> None:
     """Train the network in place; `folder` gets checkpoints on the way, the weights and curves at the end.
 
@@ -112,6 +116,7 @@ def train(
         seed: of torch's own chance, which is put back as it was at the end; the data has its own.
         report: told of every step.
         resume: whether to go on from the last checkpoint, where there is one.
+        before_step: called before every step.
 
     Raises:
         TrainingError: the loss is no longer a number.
@@ -122,7 +127,7 @@ def train(
         state = _State(network, config)
         if resume:
             _resume(state, folder, system)
-        _steps(state, data, step_loss, config, folder, system, report)
+        _steps(state, data, step_loss, config, folder, system, report, before_step)
     write_curves(folder, state.curves)
     write_weights(folder, network.state_dict(), system=system)
     log(folder, f"done after {config.steps} steps, {state.seconds:.0f} s")
@@ -150,10 +155,13 @@ def _steps(
     folder: Path,
     system: str,
     report: Report,
+    before_step: BeforeStep | None,
 ) -> None:
     state.network.train()
     while state.step < config.steps:
         started = time.monotonic()
+        if before_step:
+            before_step(state.step, state.optimizer)
         losses = _one_step(state, data, step_loss, config, folder)
         state.seconds += time.monotonic() - started
         state.step += 1
