@@ -54,7 +54,7 @@ class EpisodeSampler:
     def __init__(self, dataset: PreferenceDataset, config: EpisodeConfig) -> None:
         self.config = config
         self._judgments = dataset.judgments
-        self._rows_of_rater, self.left_out = _training_rows(dataset, config.min_references + 1)
+        self._rows_of_rater, self.left_out = training_rows(dataset, config.min_references + 1)
         if not self._rows_of_rater:
             raise DatasetError(
                 f"{dataset.folder}: none of the {len(dataset.training_raters())} valid training raters has "
@@ -100,9 +100,14 @@ def _some(rows: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> npt.
     return rng.choice(rows, n, replace=len(rows) < n)
 
 
-def _training_rows(
+def training_rows(
     dataset: PreferenceDataset, at_least: int
-) -> tuple[list[npt.NDArray[np.int64]], Sequence[str]]:
+) -> tuple[list[npt.NDArray[np.int64]], list[str]]:
+    """Rows of `dataset.judgments` on training scenes of each valid training rater who has so many, and who has not.
+
+    Returns:
+        for each rater that is kept, in the dataset's order, their rows; and the ids of those left out.
+    """
     trained_scenes = set(dataset.training_scenes())
     is_trained = np.array([scene_id in trained_scenes for scene_id in dataset.scene_ids])
     position = {rater_id: index for index, rater_id in enumerate(dataset.rater_ids)}
