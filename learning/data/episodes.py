@@ -4,7 +4,6 @@ References never show a target's scene where the rater answered on more than one
 a learner that could look the answer up would not learn to read the rater.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,9 +99,7 @@ def _some(rows: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> npt.
     return rng.choice(rows, n, replace=len(rows) < n)
 
 
-def training_rows(
-    dataset: PreferenceDataset, at_least: int
-) -> tuple[list[npt.NDArray[np.int64]], list[str]]:
+def training_rows(dataset: PreferenceDataset, at_least: int) -> tuple[list[npt.NDArray[np.int64]], list[str]]:
     """Rows of `dataset.judgments` on training scenes of each valid training rater who has so many, and who has not.
 
     Returns:
