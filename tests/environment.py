@@ -9,6 +9,7 @@ _folder = tempfile.mkdtemp(prefix="tonalist-tests-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 os.environ["TONALIST_DATA"] = _folder
+os.environ["TONALIST_CACHE"] = _folder
 os.environ["SECRET_KEY"] = "only-for-tests"
 os.environ["MPLBACKEND"] = "Agg"
 # The browser driver's event loop runs in the thread that talks to the test database.

@@ -232,7 +232,7 @@ def hue_shifted(images: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
     """Through HSV; grey stays as it is."""
     value, _ = images.max(dim=1, keepdim=True)
     chroma = value - images.min(dim=1, keepdim=True).values
-    red, green, blue = images.split(1, dim=1)
+    red, green, blue = images[:, 0:1], images[:, 1:2], images[:, 2:3]
     safe = torch.where(chroma > 0, chroma, 1)
     sixths = torch.where(
         value == red,
