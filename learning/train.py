@@ -61,7 +61,7 @@ def main(arguments: cli.Arguments = None) -> int:
             "run": str(options.out),
             "system": options.system,
             "preset": options.preset,
-            "backbone": config.backbone,
+            "backbone": getattr(config, "backbone", None),
             "simulated": dataset.is_simulated,
             "was_finished": was_finished,
         }
