@@ -5,7 +5,12 @@ from learning.backbones.caches import cached, is_saved_model, tensor_file
 
 PRESET_BACKBONES = {
     ("upe", "tiny"): TONE_STATISTICS,
+    ("upe", "paper"): "dinov2_base",
     ("upe", "full"): "dinov2_base",
+    ("upe", "plus"): "dinov2_base",
+    ("neural_preset", "tiny"): "",
+    ("neural_preset", "paper"): "",
+    ("neural_preset", "full"): "",
 }
 """What each preset of `learning.systems.PRESETS` stands on where nothing else is named."""
 

@@ -11,10 +11,14 @@ from typing import Any
 
 SYSTEMS: dict[str, str] = {
     "upe": "learning.systems.upe",
+    "user_decoder": "learning.systems.user_decoder",
+    "neural_preset": "learning.systems.neural_preset",
 }
 """`--system` → module."""
 PRESETS: dict[str, tuple[str, ...]] = {
-    "upe": ("tiny", "full"),
+    "upe": ("tiny", "paper", "full", "plus"),
+    "user_decoder": ("tiny", "paper", "full"),
+    "neural_preset": ("tiny", "paper", "full"),
 }
 """The presets that each system's module has, known without importing it."""
 
@@ -46,6 +50,8 @@ def make_config(
     check_names(system, preset)
     config = dataclasses.replace(system_module(system).PRESETS[preset](), seed=seed)
     if backbone:
+        if not hasattr(config, "backbone"):
+            raise ValueError(f"{system} reads photos by a network of its own and takes no backbone")
         config = dataclasses.replace(config, backbone=backbone)
     if steps is not None:
         config = dataclasses.replace(config, loop=dataclasses.replace(config.loop, steps=steps))
