@@ -19,6 +19,7 @@ from evaluation.metrics.delta_e import lab_planes, mean_delta_e
 from evaluation.protocol import Episodes, EvaluationProtocol, references_of
 from evaluation.report.contenders import Contender
 from evaluation.report.threads import one_core_each
+from evaluation.simulation.dataset import luts_of
 from evaluation.simulation.raters import SimulatedRater
 from learning.data.dataset import Pixels, PreferenceDataset
 from variants.tone.recipes import apply_recipe
@@ -39,6 +40,7 @@ class Oracle:
     def __init__(self, dataset: PreferenceDataset, protocol: EvaluationProtocol) -> None:
         self._dataset, self._protocol = dataset, protocol
         self._raters: dict[str, SimulatedRater] = {}
+        self._luts = luts_of(dataset.folder)
         self._ideals: dict[tuple[Hashable, str], Pixels] = {}
         with one_core_each():
             self.strength, self.gate = self._tune()
@@ -54,6 +56,13 @@ class Oracle:
     def render(self, profile: Hashable, images: Sequence[str], guides: Sequence[str]) -> list[Pixels]:
         assert isinstance(profile, str)
         return [self._edited(profile, image) for image in images]
+
+    def nearness(self, rater_id: Hashable, image_id: str) -> float:
+        """Mean ΔE00 of an image to what the rater wants: of two images the one with less is preferred."""
+        assert isinstance(rater_id, str)
+        scene_id = self._dataset.images[image_id].scene_id
+        ideal = self._ideal(rater_id, scene_id, TUNING_SIZE)
+        return _distance(self._dataset.image(image_id, TUNING_SIZE), ideal)
 
     def _edited(self, rater_id: str, image_id: str) -> Pixels:
         image = self._dataset.image(image_id, self._protocol.edit_size)
@@ -72,7 +81,7 @@ class Oracle:
         neutral = self._dataset.neutral_image_of(scene_id)
         assert neutral is not None
         recipe = self._rater(rater_id).ideal_recipe(self._dataset.scenes[scene_id].category)
-        ideal: Pixels = apply_recipe(self._dataset.image(neutral, long_side), recipe)
+        ideal: Pixels = apply_recipe(self._dataset.image(neutral, long_side), recipe, self._luts)
         return ideal
 
     def _rater(self, rater_id: str) -> SimulatedRater:

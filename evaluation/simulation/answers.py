@@ -4,7 +4,7 @@ Shared by the dataset folder that is made without a database and by the command 
 answers a study of the site.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 from evaluation.simulation.raters import SimulatedRater
 from variants.tone.color import srgb_to_lab
 from variants.tone.difference import ciede2000
+from variants.tone.luts import Lut
 from variants.tone.recipes import Recipe, apply_recipe
 
 Pixels = npt.NDArray[np.float32]
@@ -35,28 +36,29 @@ class SceneView:
 class Distances:
     """Mean CIEDE2000 of every rendition to a rater's ideal of its scene.
 
-    Measured once for each scene and ideal, when first asked for: raters of one group
-    without anything of their own share theirs.
+    Each measured once for an ideal, when first asked for: raters of one group without
+    anything of their own share theirs.
     """
 
-    def __init__(self, scenes: Mapping[str, SceneView]) -> None:
-        self._scenes = scenes
+    def __init__(self, scenes: Mapping[str, SceneView], luts: Mapping[str, Lut] | None = None) -> None:
+        """`luts` are those that ideals end with, by their keys."""
+        self._scenes, self._luts = scenes, luts
         self._lab = {
             name: {key: srgb_to_lab(image) for key, image in scene.renditions.items()}
             for name, scene in scenes.items()
         }
         self._known: dict[tuple[str, Recipe], dict[str, float]] = {}
 
-    def of(self, rater: SimulatedRater, scene: str) -> dict[str, float]:
-        """Distance of each rendition of `scene`, by its key."""
+    def of(self, rater: SimulatedRater, scene: str, keys: Sequence[str] = ()) -> dict[str, float]:
+        """Distance of each rendition of `scene` by its key, or of these alone where only some are of interest."""
         ideal = rater.ideal_recipe(self._scenes[scene].category)
-        if (scene, ideal) not in self._known:
-            self._known[scene, ideal] = self._measure(scene, ideal)
-        return self._known[scene, ideal]
+        known = self._known.setdefault((scene, ideal), {})
+        if missing := [key for key in keys or self._lab[scene] if key not in known]:
+            known |= self._measure(scene, ideal, missing)
+        return known
 
-    def _measure(self, scene: str, ideal: Recipe) -> dict[str, float]:
-        wanted = srgb_to_lab(apply_recipe(self._scenes[scene].neutral, ideal))
-        keys = list(self._lab[scene])
+    def _measure(self, scene: str, ideal: Recipe, keys: Sequence[str]) -> dict[str, float]:
+        wanted = srgb_to_lab(apply_recipe(self._scenes[scene].neutral, ideal, self._luts))
         renditions = np.stack([self._lab[scene][key] for key in keys])  # (R, H, W, 3)
         means = ciede2000(renditions, wanted[None]).mean(axis=(1, 2))
         return dict(zip(keys, means.tolist(), strict=True))

@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,14 @@ from evaluation.simulation.raters import (
     SimulatedRater,
     benchmark_recipes,
     choose,
+    crowd_looks,
     simulate_rater,
 )
 from variants.progress import Report, silent
+from variants.tone.cube import format_cube, parse_cube
 from variants.tone.difference import mean_ciede2000
 from variants.tone.images import encode_image, fit_long_side
+from variants.tone.luts import Lut3D
 from variants.tone.recipes import Recipe, apply_recipe
 
 FIRST_DAY = dt.datetime(2026, 1, 1, 9, tzinfo=dt.UTC)
@@ -51,6 +54,12 @@ class ScenePhoto:
     category: str = ""
     licence: str = ""
     attribution: str = ""
+    cut_from: str = ""
+    """The photo that this is a part of; all parts of one are held out of training together, or none is."""
+
+    @property
+    def whole(self) -> str:
+        return self.cut_from or self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +77,8 @@ class SimulatedStudy:
     protocol: Protocol = field(
         default_factory=lambda: Protocol(phases=("main",), long_side=256, min_delta_e=MIN_DELTA_E)
     )
+    luts: Mapping[str, Lut3D] = field(default_factory=dict)
+    """LUTs by their keys: each look ends with one of them, and some renditions are made by one alone."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -137,7 +148,7 @@ def write_study(
         report(done, len(photos), "rendering scenes")
         scenes.append(_scene(photo, study))
     report(len(photos), len(photos), "rendering scenes")
-    splits = _scene_splits(len(photos), study)
+    splits = _scene_splits([photo.whole for photo in photos], study)
     raters, judgments = _answers(scenes, study, report)
     write_folder(
         folder,
@@ -152,6 +163,20 @@ def write_study(
         documents={"protocol.json": _protocol_json(study)},
         report=report,
     )
+
+
+def luts_of(folder: Path) -> dict[str, Lut3D]:
+    """LUTs that the simulated raters of a dataset folder want, by their keys; none where no look has one."""
+    path = Path(folder) / "protocol.json"
+    if not path.is_file():
+        return {}
+    simulation = json.loads(path.read_text(encoding="utf-8")).get("simulation") or {}
+    found = {}
+    for key, text in simulation.get("luts", {}).items():
+        lut = parse_cube(text.encode(), f"{path.name}, LUT {key[:8]}")
+        assert isinstance(lut, Lut3D)
+        found[key] = lut
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,10 +239,11 @@ def _scene(photo: ScenePhoto, study: SimulatedStudy) -> _Scene:
         crowd=study.crowd,
         near=study.near,
         spread=study.spread,
+        luts=list(study.luts),
     )
     images = []
     for number, recipe in enumerate(recipes):
-        rendition = apply_recipe(pixels, recipe)
+        rendition = apply_recipe(pixels, recipe, study.luts)
         images.append(
             _Image(
                 id=_id(scene_id, "image", number),
@@ -257,7 +283,7 @@ def _answers(
     rater_rows, judgment_rows = [], []
     for index in range(study.n_raters):
         report(index, study.n_raters, "simulated raters answer")
-        rater = simulate_rater(index, seed=study.seed, crowd=study.crowd)
+        rater = simulate_rater(index, seed=study.seed, crowd=study.crowd, luts=list(study.luts))
         rows = asked.session(index, rater)
         judgment_rows += rows
         rater_rows.append(_rater_row(index, rater, rows, study))
@@ -290,7 +316,7 @@ class _Questionnaire:
             PAIR,
         )
         self.images = [image for scene in scenes for image in scene.images]
-        self.distances = Distances({scene.id: _view(scene) for scene in scenes})
+        self.distances = Distances({scene.id: _view(scene) for scene in scenes}, study.luts)
 
     def session(self, index: int, rater: SimulatedRater) -> list[dict[str, Any]]:
         """One rater's judgments as rows of the table."""
@@ -318,7 +344,7 @@ class _Questionnaire:
         scene_number, pair = self.pairs[question.pair]
         scene = self.scenes[scene_number]
         left, right = self.images[question.left].id, self.images[question.right].id
-        distances = self.distances.of(rater, scene.id)
+        distances = self.distances.of(rater, scene.id, (left, right))
         choice = choose(
             rater,
             distances[left],
@@ -410,13 +436,20 @@ def _agrees(image: str | None, first: str | None) -> bool | None:
     return image == first if image and first else None
 
 
-def _scene_splits(n: int, study: SimulatedStudy) -> list[str]:
-    """`validation` for the wanted share, at random; all `none` where nothing is held out."""
-    n_held_out = round(n * study.protocol.validation_scenes)
+def _scene_splits(wholes: Sequence[str], study: SimulatedStudy) -> list[str]:
+    """`validation` for the wanted share of the photos, at random; all `none` where nothing is held out.
+
+    Args:
+        wholes: of each scene the photo that it is, or is a part of.
+        study: with the share and the seed.
+    """
+    photos = list(dict.fromkeys(wholes))
+    n_held_out = round(len(photos) * study.protocol.validation_scenes)
     if not n_held_out:
-        return ["none"] * n
-    order = np.random.default_rng([study.seed, 6]).permutation(n)
-    return ["validation" if i in set(order[:n_held_out].tolist()) else "train" for i in range(n)]
+        return ["none"] * len(wholes)
+    order = np.random.default_rng([study.seed, 6]).permutation(len(photos))
+    held_out = {photos[i] for i in order[:n_held_out].tolist()}
+    return ["validation" if whole in held_out else "train" for whole in wholes]
 
 
 def _split_raters(rows: list[dict[str, Any]], study: SimulatedStudy) -> None:
@@ -431,10 +464,13 @@ def _split_raters(rows: list[dict[str, Any]], study: SimulatedStudy) -> None:
 
 
 def _protocol_json(study: SimulatedStudy) -> str:
+    simulation = {"seed": study.seed, "near": study.near, "spread": study.spread}
+    wanted = {look.lut for look in crowd_looks(study.seed, study.crowd, list(study.luts)) if look.lut}
+    luts = {key: format_cube(study.luts[key]) for key in sorted(wanted)}
     facts = {
         "simulated": True,
         "protocol": study.protocol.to_json(),
-        "simulation": {"seed": study.seed, "near": study.near, "spread": study.spread},
+        "simulation": simulation | ({"luts": luts} if luts else {}),
     }
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 

@@ -3,7 +3,8 @@
 A rater's taste is an ideal rendition of every scene: the strengths of a few
 photographic concepts, shared by a group of raters, different by the scene's
 category, and a little the rater's own. They like an image better the nearer it is
-to their ideal, and answer by a logistic choice. Strengths are worked with in *look
+to their ideal, and answer by a logistic choice. Where film LUTs are at hand a look may
+end with one. Strengths are worked with in *look
 units*: one unit of any concept changes a usual photo by 3 to 4 ΔE00, so that a
 distance between two looks means about the same in every direction.
 
@@ -14,7 +15,7 @@ as simulated.
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -73,6 +74,8 @@ class Crowd:
     """Size of what is a rater's own, in look units."""
     temperature: float = 0.5
     """ΔE00 by which one image must be nearer to the ideal to be chosen in 73 % of the questions."""
+    lut_strength: float = 0.6
+    """Of the film LUT that a look ends with, where there are LUTs."""
     lapse: float = 0.01
     """Part of the questions answered at random by an attentive rater."""
     careless: float = 0.0
@@ -91,7 +94,7 @@ class Crowd:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if self.temperature <= 0:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0")
-        for name in ("lapse", "careless", "color_blind", "dim_screen"):
+        for name in ("lut_strength", "lapse", "careless", "color_blind", "dim_screen"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be a share from 0 to 1")
 
@@ -130,7 +133,7 @@ class SimulatedRater:
 
     def ideal_recipe(self, category: str) -> Recipe:
         """The recipe that makes this rater's ideal from a scene's neutral rendition."""
-        return recipe_of(add(self.taste.strengths(category), self.own))
+        return self.taste.look(category).recipe(category, self.own)
 
     def to_json(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "kind": str(self.kind)}
@@ -154,6 +157,16 @@ class Look:
     content: float
     seed: int
     """From it and the category's name comes the category's part."""
+    lut: str = ""
+    """Key of a LUT that comes after the concepts; empty for none."""
+    lut_strength: float = 1.0
+
+    def recipe(self, category: str, changed_by: Strengths) -> Recipe:
+        """The look on a scene of this category, its concepts changed by so many look units."""
+        recipe = recipe_of(add(self.strengths(category), changed_by))
+        return (
+            dataclasses.replace(recipe, lut=self.lut, lut_strength=self.lut_strength) if self.lut else recipe
+        )
 
     def strengths(self, category: str) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, _number_of(category)])
@@ -168,10 +181,10 @@ class GroupTaste:
     group: int
     looks: tuple[Look, ...]
 
-    def strengths(self, category: str) -> dict[str, float]:
+    def look(self, category: str) -> Look:
         if self.group < len(self.looks):
-            return self.looks[self.group].strengths(category)
-        return self.looks[_number_of(f"{self.group}/{category}") % len(self.looks)].strengths(category)
+            return self.looks[self.group]
+        return self.looks[_number_of(f"{self.group}/{category}") % len(self.looks)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,12 +194,15 @@ class Choice:
     response_ms: int
 
 
-def crowd_looks(seed: int, crowd: Crowd = CROWDS["clear"]) -> tuple[Look, ...]:
+def crowd_looks(seed: int, crowd: Crowd = CROWDS["clear"], luts: Sequence[str] = ()) -> tuple[Look, ...]:
     """The rival looks of a crowd: equally far from doing nothing, and far from each other.
 
     Of many random looks, the next one taken is always the one farthest from those taken
-    (farthest-point sampling).
+    (farthest-point sampling). With `luts`, the keys of at least as many LUTs as there are
+    looks, each look ends with one of its own.
     """
+    if luts and len(luts) < crowd.n_looks:
+        raise ValueError(f"there are {len(luts)} LUTs for {crowd.n_looks} looks; each look needs its own")
     rng = np.random.default_rng([seed, 0])
     candidates = rng.normal(0, 1, (200, len(LOOK_UNIT)))
     # All equally strong: otherwise the farthest are simply the most extreme.
@@ -197,23 +213,28 @@ def crowd_looks(seed: int, crowd: Crowd = CROWDS["clear"]) -> tuple[Look, ...]:
     while len(taken) < crowd.n_looks:
         nearest = np.min([np.linalg.norm(candidates - look, axis=1) for look in taken], axis=0)
         taken.append(candidates[int(nearest.argmax())])
+    films = np.random.default_rng([seed, 3]).permutation(sorted(luts)).tolist()
     return tuple(
         Look(
             base=dict(zip(LOOK_UNIT, look.tolist(), strict=True)),
             content=crowd.content,
             seed=_number_of(f"{seed}/{number}"),
+            lut=films[number] if films else "",
+            lut_strength=crowd.lut_strength if films else 1.0,
         )
         for number, look in enumerate(taken)
     )
 
 
-def simulate_rater(index: int, *, seed: int, crowd: Crowd = CROWDS["clear"]) -> SimulatedRater:
+def simulate_rater(
+    index: int, *, seed: int, crowd: Crowd = CROWDS["clear"], luts: Sequence[str] = ()
+) -> SimulatedRater:
     """Rater number `index` (from 0) of a crowd; the same whoever else is made."""
     rng = np.random.default_rng([seed, 1, index])
     own = rng.normal(0, crowd.individual, len(LOOK_UNIT))
     return SimulatedRater(
         kind=_kind_of(index, crowd.careless),
-        taste=GroupTaste(group=index % crowd.n_groups, looks=crowd_looks(seed, crowd)),
+        taste=GroupTaste(group=index % crowd.n_groups, looks=crowd_looks(seed, crowd, luts)),
         own=dict(zip(LOOK_UNIT, own.tolist(), strict=True)),
         temperature=crowd.temperature,
         lapse=crowd.lapse,
@@ -279,6 +300,7 @@ def benchmark_recipes(
     crowd: Crowd = CROWDS["clear"],
     near: float = 0.8,
     spread: float = 0.12,
+    luts: Sequence[str] = (),
 ) -> list[Recipe]:
     """Renditions of one scene that give a benchmark room: neutral, near the groups' looks, others.
 
@@ -293,18 +315,22 @@ def benchmark_recipes(
         crowd: who will answer.
         near: part of the renditions, neutral aside, that are near a group's look.
         spread: how near: the usual difference from it along each concept, in look units.
+        luts: keys of LUTs that looks end with, and that every second one of the others is made by.
     """
     if n < 2:
         raise ValueError(f"n is {n}; a scene needs at least 2 renditions to make a pair")
     if not 0 <= near <= 1:
         raise ValueError(f"near is {near}; it must be a share from 0 to 1")
     rng = np.random.default_rng([seed, 2, _number_of(scene), _number_of(category)])
-    looks = crowd_looks(seed, crowd)
+    looks = crowd_looks(seed, crowd, luts)
     n_near = round((n - 1) * near)
     first = int(rng.integers(len(looks)))
-    wanted = [looks[(first + i) % len(looks)].strengths(category) for i in range(n_near)]
-    near_recipes = [recipe_of(add(look, _random_strengths(rng, spread))) for look in wanted]
-    others = [_controlled_edit(rng, crowd.look_strength) for _ in range(n - 1 - n_near)]
+    wanted = [looks[(first + i) % len(looks)] for i in range(n_near)]
+    near_recipes = [look.recipe(category, _random_strengths(rng, spread)) for look in wanted]
+    others = [
+        _film(rng, luts) if luts and i % 2 else _controlled_edit(rng, crowd.look_strength)
+        for i in range(n - 1 - n_near)
+    ]
     return [Recipe(), *near_recipes, *others]
 
 
@@ -329,6 +355,11 @@ def _controlled_edit(rng: np.random.Generator, size: float) -> Recipe:
     """One or two concepts changed well visibly, as in source type D."""
     names = rng.choice(list(LOOK_UNIT), size=int(rng.integers(1, 3)), replace=False)
     return recipe_of({str(n): float(rng.choice([-1, 1]) * rng.uniform(0.6, 1.8) * size) for n in names})
+
+
+def _film(rng: np.random.Generator, luts: Sequence[str]) -> Recipe:
+    """One of the LUTs alone, well visible."""
+    return Recipe(lut=str(rng.choice(sorted(luts))), lut_strength=round(float(rng.uniform(0.5, 1)), 2))
 
 
 def _random_strengths(rng: np.random.Generator, size: float) -> dict[str, float]:

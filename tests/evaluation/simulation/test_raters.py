@@ -164,7 +164,7 @@ def test_groups_beyond_the_looks_choose_by_category():
     crowd = Crowd(n_looks=2, n_groups=3)
     chooser = simulate_rater(2, seed=0, crowd=crowd)
     looks = chooser.taste.looks
-    wanted = {category: chooser.taste.strengths(category) for category in "abcdefgh"}
+    wanted = {category: chooser.taste.look(category).strengths(category) for category in "abcdefgh"}
     first = [category for category, strengths in wanted.items() if strengths == looks[0].strengths(category)]
     assert 0 < len(first) < len(wanted)
 
