@@ -51,7 +51,7 @@ def residual_in_tiles(
     embedding: torch.Tensor,
     size: tuple[int, int],
     *,
-    tile: int = TILE,
+    tile: int | None = None,
 ) -> torch.Tensor:
     """The head's residual for a photo of any size.
 
@@ -61,12 +61,12 @@ def residual_in_tiles(
         guide: (1, 3, h, w) in [0, 1]: what is encoded; need not have the size of the answer.
         embedding: (1, E), beside the features; E may be 0.
         size: height and width of the answer.
-        tile: side of a tile.
+        tile: side of a tile in pixels; None for TILE.
 
     Returns:
         (1, 3, *size).
     """
-    passes = _windows(encoder, head.reach, guide, size, tile)
+    passes = _windows(encoder, head.reach, guide, size, tile or TILE)
     contexts: list[torch.Tensor] = []
     for _ in range(head.summaries):
         summed: torch.Tensor | None = None
