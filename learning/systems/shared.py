@@ -5,20 +5,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
 from learning.data.dataset import PreferenceDataset
 from learning.systems.interface import Pixels
 from learning.training import run_folder as runs
+from learning.training.processes import own_device
 from learning.training.settings import from_json, to_json
 
 C = TypeVar("C")
 
 
 def best_device() -> torch.device:
-    """The accelerator where there is one, else the CPU."""
-    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    """The accelerator where there is one, else the CPU; of many processes on one machine each has its own."""
+    return own_device() or torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 def tensor_of(image: Pixels, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -36,6 +38,24 @@ def resized(images: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     if tuple(images.shape[-2:]) == tuple(size):
         return images
     return F.interpolate(images, tuple(size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def reduced(photo: npt.NDArray[Any], short_side: int) -> Pixels:
+    """Means of squares of whole pixels, so many that the shorter side is still this long at least.
+
+    Worked out in bands of rows, so that a large photo takes no more memory than a small one.
+
+    Args:
+        photo: (H, W, 3), float32 in [0, 1] or uint8.
+        short_side: in pixels.
+    """
+    step = max(1, min(photo.shape[:2]) // short_side)
+    height, width = photo.shape[0] // step, photo.shape[1] // step
+    result = np.empty((height, width, 3), np.float32)
+    for row in range(height):
+        band = photo[row * step : (row + 1) * step, : width * step].astype(np.float32)
+        result[row] = band.reshape(step, width, step, 3).mean(axis=(0, 2))
+    return np.divide(result, 255, dtype=np.float32) if photo.dtype == np.uint8 else result
 
 
 def described(system: str, config: Any, dataset: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -69,6 +69,9 @@ class Config:
     """Of the random looks that a photo is given, two at a time."""
     consistency: float = 10.0
     """Weight of the difference between the two normalised photos (published: 10)."""
+    anchor: float = 0.0
+    """Weight of the mean absolute difference of the normalised photos from the photo without a look (published: 0).
+    With it normal colours are the photo's own, and a style is a look alone, not what else the photo shows."""
     contrast: float = 0.0
     """How far a rater's style is pushed on from the mean of what they rejected; 0: what they preferred alone."""
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -85,7 +88,7 @@ class Config:
             )
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed is {self.seed}; it must be from 0 to 2^63 - 1")
-        for setting in ("consistency", "contrast"):
+        for setting in ("consistency", "anchor", "contrast"):
             if getattr(self, setting) < 0:
                 raise ValueError(f"{setting} is {getattr(self, setting)}; it must be 0 or more")
         if self.threads is not None and self.threads < 1:
@@ -99,6 +102,7 @@ def tiny() -> Config:
         edit_size=256,
         encoder=EncoderConfig(kind="conv", image_size=32, hidden=128),
         photos=PhotoConfig(photo_size=128, crop=32, batch=16),
+        anchor=1.0,
         loop=LoopConfig(steps=1200, learning_rate=2e-3, weight_decay=0.0),
         threads=1,
     )

@@ -1,6 +1,7 @@
 """The networks: one encoder, and two colour maps with their own P and Q."""
 
 import hashlib
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -104,6 +105,15 @@ class Network(nn.Module):
         return digest.hexdigest()[:32]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looks:
+    """What one step is shown."""
+
+    photos: torch.Tensor  # (B, 3, S, S), as they are
+    one: torch.Tensor  # the same in one random look each
+    other: torch.Tensor  # and in another
+
+
 def new_network(config: Config) -> Network:
     """Before training: the config's seed says its random weights, and torch's own chance stays as it was."""
     with torch.random.fork_rng(devices=[]):
@@ -111,22 +121,24 @@ def new_network(config: Config) -> Network:
         return Network(config, start=config.backbone)
 
 
-def swap_loss(
-    network: Network, one: torch.Tensor, other: torch.Tensor, consistency: float
-) -> dict[str, torch.Tensor]:
-    """The same photos in two looks, (B, 3, S, S) each: either normalised photo takes the other's style.
+def swap_loss(network: Network, looks: Looks, config: Config) -> dict[str, torch.Tensor]:
+    """The same photos in two looks: either normalised photo takes the other's style.
 
     The reconstruction is the sum of both mean absolute differences; the consistency the mean squared
     difference of the normalised photos (published: the 2-norm).
     """
-    normal, style = network.encoder(torch.cat([one, other]))
-    normal_one, normal_other = network.normalised(torch.cat([one, other]), normal).chunk(2)
+    both = torch.cat([looks.one, looks.other])
+    normal, style = network.encoder(both)
+    normalised = network.normalised(both, normal)
+    normal_one, normal_other = normalised.chunk(2)
     # Y_i from Z_j and r_i, Y_j from Z_i and r_j.
     styled_one, styled_other = network.stylised(torch.cat([normal_other, normal_one]), style).chunk(2)
-    reconstruction = F.l1_loss(styled_one, one) + F.l1_loss(styled_other, other)
+    reconstruction = F.l1_loss(styled_one, looks.one) + F.l1_loss(styled_other, looks.other)
     difference = F.mse_loss(normal_one, normal_other)
+    away = F.l1_loss(normalised, looks.photos.repeat(2, 1, 1, 1))
     return {
-        "loss": reconstruction + consistency * difference,
+        "loss": reconstruction + config.consistency * difference + config.anchor * away,
         "loss_reconstruction": reconstruction,
         "loss_consistency": difference,
+        "loss_anchor": away,
     }

@@ -13,6 +13,7 @@ from learning.data.dataset import DatasetError, PreferenceDataset
 from learning.renderers.random_looks import RandomLooks
 from learning.systems.interface import Pixels
 from learning.systems.neural_preset.config import Config
+from learning.systems.neural_preset.network import Looks
 from learning.systems.shared import dataset_facts, resized
 from learning.training.loop import step_chance
 from variants.tone.images import ImageError, fit_long_side, read_photo
@@ -33,12 +34,18 @@ class Photos(Protocol):
 
 
 class DatasetPhotos:
-    """All images of a dataset's training scenes, in whatever tone: answers are not looked at."""
+    """The neutral images of a dataset's training scenes, or all of them where a scene has no neutral one.
+
+    Answers are not looked at.
+    """
 
     def __init__(self, dataset: PreferenceDataset, photo_size: int) -> None:
         self._dataset, self._size = dataset, photo_size
         scenes = set(dataset.training_scenes())
-        self._ids = [image.id for image in dataset.images.values() if image.scene_id in scenes]
+        neutral = [dataset.neutral_image_of(scene) for scene in dataset.training_scenes()]
+        self._ids = [found for found in neutral if found is not None]
+        if len(self._ids) < len(neutral):
+            self._ids = [image.id for image in dataset.images.values() if image.scene_id in scenes]
         if not self._ids:
             raise DatasetError(
                 f"{dataset.folder} has no images of training scenes; there is nothing to train on"
@@ -108,7 +115,7 @@ class SwapData:
     def __init__(self, photos: Photos, config: Config, device: torch.device) -> None:
         self._photos, self._config, self._device = photos, config, device
 
-    def __getitem__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, step: int) -> Looks:
         config, rng = self._config.photos, step_chance(self._config.seed, step)
         chosen = rng.integers(len(self._photos), size=config.batch)
         crops = torch.cat(
@@ -116,7 +123,7 @@ class SwapData:
         )
         looks = RandomLooks.draw(2 * config.batch, rng, self._config.looks)
         one, other = looks.apply(crops.repeat(2, 1, 1, 1)).to(self._device).chunk(2)
-        return one, other
+        return Looks(photos=crops.to(self._device), one=one, other=other)
 
 
 def _crop(photo: Pixels, size: int, smallest: float, rng: np.random.Generator) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from learning.systems.neural_preset.config import NAME, Config
 from learning.systems.neural_preset.network import Network
 from learning.systems.neural_preset.plan import ColorMap, ColorPlan, Normalised
 from learning.systems.neural_preset.presets import Preset, PresetError
-from learning.systems.shared import best_device, described, read_settings, resized, tensor_of
+from learning.systems.shared import best_device, described, read_settings, reduced, resized, tensor_of
 from learning.training import run_folder as runs
 
 
@@ -150,24 +150,6 @@ class NeuralPreset:
                 f"the profile's style is {tuple(style.shape)}; with k {self._network.k} it is {self._network.k**2} numbers"
             )
         return ColorMap(self._network.stylist, style)
-
-
-def reduced(photo: npt.NDArray[Any], short_side: int) -> Pixels:
-    """Means of squares of whole pixels, so many that the shorter side is still this long at least.
-
-    Worked out in bands of rows, so that a large photo takes no more memory than a small one.
-
-    Args:
-        photo: (H, W, 3), float32 in [0, 1] or uint8.
-        short_side: in pixels.
-    """
-    step = max(1, min(photo.shape[:2]) // short_side)
-    height, width = photo.shape[0] // step, photo.shape[1] // step
-    result = np.empty((height, width, 3), np.float32)
-    for row in range(height):
-        band = photo[row * step : (row + 1) * step, : width * step].astype(np.float32)
-        result[row] = band.reshape(step, width, step, 3).mean(axis=(0, 2))
-    return np.divide(result, 255, dtype=np.float32) if photo.dtype == np.uint8 else result
 
 
 def load(run_folder: Path) -> NeuralPreset:

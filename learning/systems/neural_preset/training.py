@@ -48,7 +48,7 @@ def fit(
         train(
             network,
             SwapData(photos, config, device),
-            lambda progress, step: swap_loss(network, step[0], step[1], config.consistency),
+            lambda progress, step: swap_loss(network, step, config),
             config.loop,
             run_folder,
             system=NAME,
