@@ -52,12 +52,16 @@ def run_log(folder: Path) -> str:
 
 
 def run_config(folder: Path) -> dict[str, Any]:
-    """config.json, nested settings under names with dots; empty where there is no whole file."""
+    """config.json without its hundreds of packages, nested settings under names with dots; empty where there is no
+    whole file.
+    """
     try:
         data = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError):
         return {}
-    return dict(_flat(data)) if isinstance(data, dict) else {}
+    found = dict(_flat(data)) if isinstance(data, dict) else {}
+    found.pop("environment.packages", None)
+    return found
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -1,22 +1,22 @@
 """A run folder: everything that one training leaves behind, and its checks on the way back in.
 
-    config.json          system, preset, every setting, seed, dataset's hash, versions of the software
+    config.json          system, preset, every setting, seed, dataset's hash, packages, machine, launch
     weights.safetensors  the trained network
     curves.parquet       every logged step
     log.txt  README.md   what happened, and the model card
     raters/              profiles that `learning.adapt` stored
+    tensorboard/         the curves as event files, where they were asked for
     checkpoint/          only while training
 
 Every file is written beside its place and renamed, so that a crash leaves the old one or none.
+Of many processes that train together only the first writes.
 """
 
 import datetime as dt
 import json
-import platform
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from learning.training.environment import environment, software_versions
+from learning.training.processes import is_main
+
 FORMAT = 1
 """Of config.json and the weights' names; a run of another format is refused."""
+UNDECIDING = ("workers", "tensorboard")
+"""Settings of the loop that a resumed run may have otherwise."""
 Tensors = Mapping[str, torch.Tensor]
 
 
@@ -39,8 +44,8 @@ class RunError(Exception):
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"format": FORMAT, **config, "software": software_versions()}, indent=2, default=str)
-    write_text(folder / "config.json", text + "\n")
+    facts = {"format": FORMAT, **config, "software": software_versions(), "environment": environment()}
+    write_text(folder / "config.json", json.dumps(facts, indent=2, default=str) + "\n")
 
 
 def read_config(folder: Path, *, system: str | None = None) -> dict[str, Any]:
@@ -71,6 +76,8 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     Raises:
         RunError: the folder holds a run already, or the one to resume differs from `config`.
     """
+    if not is_main():
+        return
     if not (folder / "config.json").is_file():
         if folder.exists() and any(folder.iterdir()):
             raise RunError(f"{folder} is not empty and holds no run; name a folder that is new")
@@ -91,9 +98,18 @@ def other_setting(folder: Path, config: Mapping[str, Any]) -> str:
     """The first setting of the run in the folder that `config` has otherwise, with both values; empty for none."""
     stored = read_config(folder)
     for field in ("system", "settings"):
-        if stored.get(field) != config[field]:
-            return f"{field}{_first_difference(stored.get(field), config[field])}"
+        before, now = _deciding(stored.get(field)), _deciding(config[field])
+        if before != now:
+            return f"{field}{_first_difference(before, now)}"
     return ""
+
+
+def _deciding(setting: Any) -> Any:
+    """Settings without those of the loop that decide nothing about the result."""
+    if not (isinstance(setting, dict) and isinstance(setting.get("loop"), dict)):
+        return setting
+    loop = {name: value for name, value in setting["loop"].items() if name not in UNDECIDING}
+    return {**setting, "loop": loop}
 
 
 def _first_difference(stored: Any, wanted: Any) -> str:
@@ -236,6 +252,8 @@ Photos unlike the training scenes may be edited badly. Held-out raters and scene
 
 def log(folder: Path, message: str) -> None:
     """Add a line with the time to log.txt."""
+    if not is_main():
+        return
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     with (folder / "log.txt").open("a", encoding="utf-8") as file:
         file.write(f"{now} {message}\n")
@@ -247,6 +265,8 @@ def write_text(path: Path, text: str) -> None:
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file beside `path`, then rename it; nothing of it stays after an error."""
+    if not is_main():
+        return
     partial = path.with_name(f".{path.name}.partial")
     try:
         write(partial)
@@ -260,14 +280,6 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove_checkpoints(folder: Path) -> None:
+    if not is_main():
+        return
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-
-
-def software_versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in ("tonalist", "torch", "numpy", "safetensors", "transformers"):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions

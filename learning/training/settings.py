@@ -35,9 +35,7 @@ def _value(hint: Any, value: Any) -> Any:
         choices = (hint,)
     if isinstance(value, dict):
         for choice in choices:
-            if dataclasses.is_dataclass(choice) and value.keys() == {
-                f.name for f in dataclasses.fields(choice)
-            }:
+            if dataclasses.is_dataclass(choice) and _fits(value, choice, is_only=len(choices) == 1):
                 assert isinstance(choice, type)
                 return from_json(choice, value)
         if not any(typing.get_origin(choice) is dict for choice in choices):
@@ -45,3 +43,9 @@ def _value(hint: Any, value: Any) -> Any:
     if isinstance(value, list) and any((typing.get_origin(c) or c) is tuple for c in choices):
         return tuple(_value(Any, item) for item in value)
     return value
+
+
+def _fits(value: dict[str, Any], choice: Any, *, is_only: bool) -> bool:
+    """Whether these are the settings of this dataclass; where it can be no other, newer ones have their defaults."""
+    names = {field.name for field in dataclasses.fields(choice)}
+    return value.keys() <= names if is_only else value.keys() == names

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -56,6 +58,22 @@ def run(folder, config=CONFIG, *, report=silent, resume=False, spoil_at=None, se
         resume=resume,
     )
     return model.state_dict()
+
+
+def train_plainly(folder, model, step_loss, config, *, data=None, **keywords):
+    folder.mkdir(exist_ok=True)
+    train(
+        model,
+        data or Data(),
+        step_loss,
+        config,
+        folder,
+        system="test",
+        seed=7,
+        report=silent,
+        resume=False,
+        **keywords,
+    )
 
 
 def stop_at(step):
@@ -118,12 +136,13 @@ def test_training_leaves_the_chance_of_others_alone(tmp_path):
 
 
 def test_at_the_end_weights_and_curves_stand_and_no_checkpoint(tmp_path):
-    weights = run(tmp_path / "run")
+    weights = run(tmp_path / "run", replace(CONFIG, steps=100))
     stored = read_weights(tmp_path / "run", system="test")
     assert all(torch.equal(stored[name], value) for name, value in weights.items())
     curves = pq.read_table(tmp_path / "run/curves.parquet").to_pylist()
-    assert [row["step"] for row in curves] == [5, 10, 15, 20]
-    assert curves[-1]["loss"] < curves[0]["loss"]
+    assert [row["step"] for row in curves] == list(range(5, 101, 5))
+    losses = [row["loss"] for row in curves]
+    assert sum(losses[-5:]) < sum(losses[:5]) / 2
     assert not (tmp_path / "run/checkpoint").exists()
 
 
@@ -133,6 +152,98 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(tmp_p
     kept = read_weights(tmp_path / "run/checkpoint/step-00000012", system="test")
     assert all(value.isfinite().all() for value in kept.values())
     assert not (tmp_path / "run/weights.safetensors").exists()
+
+
+def test_the_data_of_a_step_that_is_no_number_are_kept(tmp_path):
+    with pytest.raises(TrainingError, match=r"its data are in not-a-number-step-00000003-process-0\.pt"):
+        run(tmp_path / "run", spoil_at=3)
+    kept = torch.load(tmp_path / "run/not-a-number-step-00000003-process-0.pt", weights_only=True)
+    assert kept["step"] == 3
+    assert torch.equal(kept["batches"][0], Data()[2])
+
+
+def test_a_step_that_does_not_fit_into_memory_says_which_size_does(tmp_path):
+    """The data have 16 rows; 8 to the power of the rows floats are a petabyte, with 8 rows 64 MB."""
+    model = network()
+
+    def step_loss(progress, x):
+        torch.empty(8 ** len(x))
+        return {"loss": model(x).square().mean()}
+
+    with pytest.raises(
+        TrainingError, match=r"step 1: out of memory .* 16 .*; 8 fit \(measured\).*--accumulate 2"
+    ):
+        train_plainly(tmp_path, model, step_loss, CONFIG)
+
+
+@pytest.mark.parametrize("settings", [{"workers": 2}, {"tensorboard": True}])
+def test_what_decides_nothing_changes_no_weight(tmp_path, settings):
+    one = run(tmp_path / "one")
+    other = run(tmp_path / "other", replace(CONFIG, **settings))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_with_workers_average_and_accumulation_resumes_exactly(tmp_path):
+    config = replace(CONFIG, workers=1, ema=0.9, accumulate=2)
+    whole = run(tmp_path / "whole", config)
+    with pytest.raises(Stopped):
+        run(tmp_path / "halved", config, report=stop_at(13))
+    resumed = run(tmp_path / "halved", config, resume=True)
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_two_halves_of_a_batch_accumulate_to_the_whole(tmp_path):
+    """Without dropout the mean gradient of two batches is the gradient of both at once."""
+
+    class Whole:
+        def __getitem__(self, step):
+            return torch.cat([Data()[2 * step], Data()[2 * step + 1]])
+
+    ends = []
+    for name, data, accumulate in (("halves", Data(), 2), ("whole", Whole(), 1)):
+        model = network()
+        model[1].p = 0.0
+        train_plainly(
+            tmp_path / name, model, step_loss_of(model), replace(CONFIG, accumulate=accumulate), data=data
+        )
+        ends.append(model.state_dict())
+    assert all(torch.allclose(ends[0][name], ends[1][name], atol=1e-5) for name in ends[0])
+
+
+def test_the_average_of_the_weights_is_what_stays(tmp_path):
+    last, average = run(tmp_path / "last"), run(tmp_path / "average", replace(CONFIG, ema=0.9))
+    assert not any(torch.equal(last[name], average[name]) for name in last)
+    stored = read_weights(tmp_path / "average", system="test")
+    assert all(torch.equal(stored[name], average[name]) for name in stored)
+
+
+def test_bf16_computes_in_bfloat16_and_keeps_weights_in_float32(tmp_path):
+    model, seen = network(), set()
+
+    def step_loss(progress, x):
+        y = model(x)
+        seen.add(y.dtype)
+        return {"loss": (y[:, 0] - x.sum(1)).square().mean()}
+
+    train_plainly(tmp_path, model, step_loss, replace(CONFIG, precision="bf16"))
+    assert seen == {torch.bfloat16}
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_a_loss_below_zero_is_no_reason_to_stop(tmp_path):
+    """The pairwise objective has a negative minimum where the preferred image weighs more than 1."""
+    model = network()
+    train_plainly(tmp_path, model, lambda progress, x: {"loss": model(x).abs().mean() - 5}, CONFIG)
+    losses = pq.read_table(tmp_path / "curves.parquet")["loss"].to_pylist()
+    assert len(losses) == 4
+    assert max(losses) < 0
+
+
+def test_what_trains_weights_in_turn_goes_with_one_batch_a_step(tmp_path):
+    with pytest.raises(TrainingError, match=r"test trains other weights in turn: .* accumulate 1 and ema 0"):
+        train_plainly(
+            tmp_path, network(), None, replace(CONFIG, ema=0.9), before_step=lambda step, optimizer: None
+        )
 
 
 def test_a_full_disk_at_a_checkpoint_keeps_the_last_good_one(tmp_path, monkeypatch):
@@ -176,6 +287,10 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing():
         ({"learning_rate": 0.0}, "learning_rate is 0"),
         ({"schedule": "step"}, "schedule is 'step'"),
         ({"warmup": -1}, "warmup is -1"),
+        ({"precision": "fp16"}, "precision is 'fp16'; it must be one of fp32, bf16"),
+        ({"ema": 1.0}, "ema is 1"),
+        ({"accumulate": 0}, "accumulate is 0"),
+        ({"workers": -1}, "workers is -1"),
     ],
 )
 def test_impossible_settings_are_named(settings, message):

@@ -89,7 +89,10 @@ def test_an_error_while_writing_leaves_the_old_file(folder):
     with pytest.raises(RunError, match=r"config\.json cannot be written: No space left"):
         runs.replace_file(folder / "config.json", write)
     assert (folder / "config.json").read_bytes() == old
-    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "weights.safetensors"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json",
+        "weights.safetensors",
+    ]
 
 
 def test_a_run_is_never_overwritten(folder, tmp_path):
