@@ -102,23 +102,29 @@ class Upe:
             raise ValueError(
                 f"the preset {self.config.preset!r} edits each place differently; no LUT can hold its edit"
             )
-        axis = np.linspace(0, 1, size, dtype=np.float32)
-        lattice = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)  # (R, G, B, 3)
-        baked = self._edited(lattice.reshape(size, size * size, 3), guide, profile, strength)
-        return baked.reshape(size, size, size, 3)
+        return np.clip(self._table(guide, profile, size, strength), 0, 1)
 
     def _render(self, image: Pixels, guide: Pixels, profile: Profile, strength: float) -> Pixels:
         if image.shape[0] * image.shape[1] < LARGE or not isinstance(self._network.editor, ColorEditor):
-            return self._edited(image, guide, profile, strength)
-        return through_table(image, self.bake(guide, profile, size=TABLE_SIZE, strength=strength))
+            return pixels_of(self._edited(tensor_of(image, self._device), guide, profile, strength))
+        return through_table(image, self._table(guide, profile, TABLE_SIZE, strength))
 
-    def _edited(self, image: Pixels, guide: Pixels, profile: Profile, strength: float) -> Pixels:
+    def _table(self, guide: Pixels, profile: Profile, size: int, strength: float) -> npt.NDArray[np.float32]:
+        """(size, size, size, 3), not clipped: what bends at the edge of the range cannot be interpolated."""
+        axis = torch.linspace(0, 1, size, device=self._device)
+        lattice = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"))  # (3, R, G, B)
+        edited = self._edited(lattice.reshape(1, 3, size, size * size), guide, profile, strength)
+        table: npt.NDArray[np.float32] = edited[0].permute(1, 2, 0).reshape(size, size, size, 3).cpu().numpy()
+        return np.ascontiguousarray(table)
+
+    def _edited(self, x: torch.Tensor, guide: Pixels, profile: Profile, strength: float) -> torch.Tensor:
+        """(1, 3, H, W) → the same, not clipped."""
         network, embedding = self._network, self._embedding(profile)
-        x, guide_x = tensor_of(image, self._device), tensor_of(guide, self._device)
         features = self._features([guide])
-        edited = network.editor(x, network.editor.plan(embedding, features, guide_x))
+        plan = network.editor.plan(embedding, features, tensor_of(guide, self._device))
+        edited: torch.Tensor = network.editor(x, plan)
         amount = strength if network.gate is None else strength * network.gate(embedding, features).sigmoid()
-        return pixels_of(x + amount * (edited - x))
+        return x + amount * (edited - x)
 
     def _features(self, images: Sequence[Pixels]) -> torch.Tensor:
         """(n, D), scaled."""
@@ -132,14 +138,14 @@ class Upe:
 
 
 def through_table(image: Pixels, table: npt.NDArray[np.float32]) -> Pixels:
-    """A LUT over a whole photo: by OpenColorIO where it is installed, else by torch, with the same interpolation."""
+    """A table over a whole photo, then clipped: by OpenColorIO where it is installed, else by torch, in the same way."""
     if find_spec("PyOpenColorIO") is None:
         return apply_lut(image, table)
     from variants.tone.lut_engine import apply
     from variants.tone.luts import Lut3D
 
     looked_up: Pixels = apply(np.asarray(image, np.float32), Lut3D(table=table), "trilinear")
-    return looked_up
+    return np.clip(looked_up, 0, 1, out=looked_up)
 
 
 def backbone_of(config: Config) -> Backbone:

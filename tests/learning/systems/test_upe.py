@@ -162,13 +162,9 @@ def test_it_scores_what_a_rater_likes_higher(dataset, run):
 
 
 def test_a_run_folder_holds_all_that_is_needed(dataset, run):
-    assert sorted(path.name for path in run.iterdir()) == [
-        "README.md",
-        "config.json",
-        "curves.parquet",
-        "log.txt",
-        "weights.safetensors",
-    ]
+    names = {path.name for path in run.iterdir()}
+    assert {"README.md", "config.json", "curves.parquet", "log.txt", "weights.safetensors"} <= names
+    assert "checkpoint" not in names
     config = json.loads((run / "config.json").read_text())
     assert config["system"] == "upe"
     assert config["backbone"] == "tone_statistics"
