@@ -11,6 +11,10 @@ PRESET_BACKBONES = {
     ("neural_preset", "tiny"): "",
     ("neural_preset", "paper"): "",
     ("neural_preset", "full"): "",
+    ("pif_lite", "tiny"): "",
+    ("pif_lite", "paper"): "",
+    ("exemplar", "tiny"): "",
+    ("exemplar", "paper"): "torchvision:resnet18",
 }
 """What each preset of `learning.systems.PRESETS` stands on where nothing else is named."""
 

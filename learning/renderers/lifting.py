@@ -101,7 +101,7 @@ def fit_bilateral_grid(
         ValueError: as in `fit_lut`.
     """
     _check_pair(before, after)
-    if len(shape) != 3 or not all(2 <= n <= 64 for n in shape):
+    if not all(2 <= n <= 64 for n in shape):
         raise ValueError(f"shape is {tuple(shape)}; a bilateral grid has from 2 to 64 points along each axis")
     height, width = before.shape[:2]
     places = _places(height, width, shape)

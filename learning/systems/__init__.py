@@ -13,12 +13,16 @@ SYSTEMS: dict[str, str] = {
     "upe": "learning.systems.upe",
     "user_decoder": "learning.systems.user_decoder",
     "neural_preset": "learning.systems.neural_preset",
+    "exemplar": "learning.systems.exemplar",
+    "pif_lite": "learning.systems.pif_lite",
 }
 """`--system` → module."""
 PRESETS: dict[str, tuple[str, ...]] = {
     "upe": ("tiny", "paper", "full", "plus"),
     "user_decoder": ("tiny", "paper", "full"),
     "neural_preset": ("tiny", "paper", "full"),
+    "exemplar": ("tiny", "paper"),
+    "pif_lite": ("tiny", "paper"),
 }
 """The presets that each system's module has, known without importing it."""
 
