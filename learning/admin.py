@@ -1,7 +1,16 @@
 from django.contrib import admin
 
 from collection.admin import ReadOnly
-from learning.models import BlindTest, Output, Photo, PhotoRequest, Run, TasteStudy
+from learning.models import (
+    Adaptation,
+    BlindTest,
+    Output,
+    Photo,
+    PhotoRequest,
+    RaterAdaptation,
+    Run,
+    TasteStudy,
+)
 
 
 @admin.register(Run)
@@ -47,3 +56,19 @@ class OutputAdmin(ReadOnly):
     list_filter = ["is_ours"]
     list_select_related = ["rendition__scene", "taste__test"]
     search_fields = ["=rendition__public_id", "=taste__study__slug"]
+
+
+@admin.register(Adaptation)
+class AdaptationAdmin(ReadOnly):
+    list_display = ["public_id", "learner", "whose", "references", "state", "done", "total", "created_at"]
+    list_filter = ["state", "whose"]
+    list_select_related = ["learner"]
+    search_fields = ["public_id"]
+
+
+@admin.register(RaterAdaptation)
+class RaterAdaptationAdmin(ReadOnly):
+    list_display = ["rater_id", "adaptation", "state", "error", "worker"]
+    list_filter = ["state"]
+    list_select_related = ["adaptation"]
+    search_fields = ["rater_id", "=adaptation__public_id"]

@@ -195,3 +195,49 @@ class Output(models.Model):
 
     def __str__(self) -> str:
         return f"{self.taste}: {'ours' if self.is_ours else 'theirs'}"
+
+
+class Adaptation(Job):
+    """Profiles of many raters of a run's dataset, made by all workers together: one row a rater."""
+
+    class Whose(models.TextChoices):
+        VALIDATION = "validation", "validation raters"
+        ALL = "all", "all valid raters"
+
+    task = "learning.tasks.adaptation_task"
+
+    learner = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="adaptations")
+    whose = models.CharField(max_length=10, choices=Whose.choices, default=Whose.VALIDATION)
+    references = models.PositiveSmallIntegerField(
+        default=16, help_text="Answers that each rater is read from, their first ones."
+    )
+    left_out = models.JSONField(
+        default=list, blank=True, help_text="Raters with fewer answers than that, as the dataset names them."
+    )
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"adaptation {self.public_id[:8]}"
+
+
+class RaterAdaptation(Job):
+    """One rater's share of an adaptation; the profile itself stands in the run's folder."""
+
+    task = "learning.tasks.rater_adaptation_task"
+
+    adaptation = models.ForeignKey(Adaptation, on_delete=models.CASCADE, related_name="shares")
+    rater_id = models.CharField(max_length=100, help_text="As the learner's dataset names them.")
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["adaptation", "rater_id"], name="rater_is_new_to_its_adaptation")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.adaptation}: rater {self.rater_id[:8]}"

@@ -1,7 +1,7 @@
 from celery import shared_task
 
 from collection.services.audit import for_orderer
-from learning.models import BlindTest, PhotoRequest, Run
+from learning.models import Adaptation, BlindTest, PhotoRequest, RaterAdaptation, Run
 
 
 @shared_task
@@ -25,3 +25,17 @@ def blind_test_task(test_id: int) -> None:
     from learning.blind_testing import blind_test_make
 
     BlindTest.do(test_id, for_orderer(blind_test_make))
+
+
+@shared_task
+def adaptation_task(adaptation_id: int) -> None:
+    from learning.adapting import raters_adapt
+
+    Adaptation.do(adaptation_id, for_orderer(raters_adapt))
+
+
+@shared_task
+def rater_adaptation_task(share_id: int) -> None:
+    from learning.adapting import rater_adapt
+
+    RaterAdaptation.do(share_id, for_orderer(rater_adapt))

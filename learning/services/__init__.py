@@ -1,3 +1,4 @@
+from learning.services.adaptations import AdaptationRefused, adaptation_cancel, adaptation_create
 from learning.services.blind_tests import (
     BlindTestRefused,
     blind_test_cancel,
@@ -15,9 +16,12 @@ from learning.services.photos import (
 from learning.services.runs import RunRefused, run_cancel, run_create, run_resume
 
 __all__ = [
+    "AdaptationRefused",
     "BlindTestRefused",
     "PhotosRefused",
     "RunRefused",
+    "adaptation_cancel",
+    "adaptation_create",
     "blind_test_cancel",
     "blind_test_create",
     "blind_test_scenes",

@@ -28,6 +28,8 @@ class UserDecoder:
     """See `learning.systems.interface.System`. A profile is a rater's head, all of its weights."""
 
     name: ClassVar[str] = NAME
+    needs_aligned_pairs: ClassVar[bool] = True
+    """References whose images do not show the same thing pixel by pixel teach nothing."""
 
     def __init__(self, network: Network, config: Config) -> None:
         """`network.head` is the mean of the training raters' heads."""

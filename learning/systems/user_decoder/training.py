@@ -64,7 +64,7 @@ def fit(
         return load(run_folder)
     rows, left_out = _training_rows(dataset, config.min_answers)
     device = best_device()
-    data = _TrainingData(dataset, list(rows.values()), config, device)
+    data = _TrainingData(dataset, list(rows.values()), config)
     runs.open_run(run_folder, described(NAME, config, _facts(dataset, rows, left_out)), resume=resume)
     network = new_network(config).to(device)
     turns = _Turns(network, list(rows), config, run_folder)
@@ -93,6 +93,7 @@ def fit(
 def _step_loss(
     network: Network, batch: PairBatch, config: Config, progress: float
 ) -> dict[str, torch.Tensor]:
+    batch = batch.to(next(network.parameters()).device)
     edited = network(batch.inputs.flatten(0, 1))
     return {"loss": batch_loss(edited, batch, config.curriculum, progress)}
 
@@ -136,13 +137,9 @@ class _TrainingData:
     """Batches of one rater's pairs; see `learning.training.loop.StepData`."""
 
     def __init__(
-        self,
-        dataset: PreferenceDataset,
-        rows: Sequence[npt.NDArray[np.int64]],
-        config: Config,
-        device: torch.device,
+        self, dataset: PreferenceDataset, rows: Sequence[npt.NDArray[np.int64]], config: Config
     ) -> None:
-        self._judgments, self._rows, self._config, self._device = dataset.judgments, rows, config, device
+        self._judgments, self._rows, self._config = dataset.judgments, rows, config
         self._crops = PairCrops(dataset, config.crops)
         self._schedule = Schedule(len(rows), config)
 
@@ -151,8 +148,7 @@ class _TrainingData:
         rater, _ = self._schedule.turn(step)
         rows, n = self._rows[rater], self._config.batch
         chosen = rng.choice(rows, n, replace=len(rows) < n)
-        batch = self._crops.draw(self._judgments.preferred[chosen], self._judgments.rejected[chosen], rng)
-        return batch.to(self._device)
+        return self._crops.draw(self._judgments.preferred[chosen], self._judgments.rejected[chosen], rng)
 
 
 class Schedule:
