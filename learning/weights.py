@@ -15,6 +15,8 @@ PRESET_BACKBONES = {
     ("pif_lite", "paper"): "",
     ("exemplar", "tiny"): "",
     ("exemplar", "paper"): "torchvision:resnet18",
+    ("preflut", "tiny"): "",
+    ("preflut", "paper"): "",
 }
 """What each preset of `learning.systems.PRESETS` stands on where nothing else is named."""
 

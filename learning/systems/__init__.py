@@ -15,6 +15,7 @@ SYSTEMS: dict[str, str] = {
     "neural_preset": "learning.systems.neural_preset",
     "exemplar": "learning.systems.exemplar",
     "pif_lite": "learning.systems.pif_lite",
+    "preflut": "learning.systems.preflut",
 }
 """`--system` → module."""
 PRESETS: dict[str, tuple[str, ...]] = {
@@ -23,6 +24,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "neural_preset": ("tiny", "paper", "full"),
     "exemplar": ("tiny", "paper"),
     "pif_lite": ("tiny", "paper"),
+    "preflut": ("tiny", "paper"),
 }
 """The presets that each system's module has, known without importing it."""
 
