@@ -1,0 +1,1 @@
+"""Personalized image filter: photographic concepts, learned from photos somebody likes."""
