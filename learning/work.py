@@ -11,8 +11,9 @@ from learning.systems.load import load_run
 from learning.tastes import profile_of
 from learning.training.run_folder import read_arrays, write_arrays
 from variants.jobs import JobError
-from variants.progress import Report, silent, throttled
+from variants.progress import Report, silent, throttled, with_time_left
 from variants.tone import lut_engine
+from variants.tone.concepts import CONCEPTS
 from variants.tone.cube import write_cube
 from variants.tone.images import ImageError, encode_image, fit_long_side, read_photo
 from variants.tone.luts import Lut3D
@@ -38,7 +39,7 @@ def run_train(run: Run, watch: Report = silent) -> None:
         run: its `report` is told of progress and may cancel; a checkpoint stays then.
         watch: told of progress besides, by one who waits at a terminal.
     """
-    tell_row = throttled(run.report)
+    tell_row = throttled(with_time_left(run.report))
 
     def report(done: int, total: int, stage: str) -> None:
         watch(done, total, stage)
@@ -129,14 +130,16 @@ def _photo_render(system: System, profile: Profile, request: PhotoRequest, photo
             after = system.render([before], profile, strength=request.strength)[0]
         else:
             after = lut_engine.apply(before, Lut3D(table=table, title=""))
-            _cube_write(system, profile, request, before, folder / "look.cube")
+        cube = _baked(system, before, _of_colors(system, profile), request.strength, CUBE_POINTS)
+        if cube is not None:
+            write_cube(Lut3D(table=cube, title=f"taste of {request.taste_words}"), folder / "look.cube")
         (folder / "result.jpg").write_bytes(encode_image(after, "jpeg_444"))
         for name, pixels in (("before.jpg", before), ("after.jpg", after)):
             (folder / name).write_bytes(encode_image(fit_long_side(pixels, SHOWN), "jpeg_444"))
     except (ImageError, MemoryError) as error:
         photo.state, photo.error = Photo.State.FAILED, str(error) or "out of memory; scale it down first"
     else:
-        photo.state, photo.has_cube = Photo.State.RENDERED, table is not None
+        photo.state, photo.error, photo.has_cube = Photo.State.RENDERED, "", cube is not None
         photo.height, photo.width = after.shape[:2]
     photo.save()
     # What was uploaded is needed no more, but for another strength.
@@ -154,8 +157,10 @@ def _baked(system: System, guide: Pixels, profile: Profile, strength: float, poi
         return None
 
 
-def _cube_write(system: System, profile: Profile, request: PhotoRequest, guide: Pixels, path: Path) -> None:
-    """The edit for other programs, which all read 33 points."""
-    table = _baked(system, guide, profile, request.strength, CUBE_POINTS)
-    assert table is not None
-    write_cube(Lut3D(table=table, title=f"taste of {request.taste_words}"), path)
+def _of_colors(system: System, profile: Profile) -> Profile:
+    """The part of a taste that a LUT can hold: without the concepts that change each place differently."""
+    if not isinstance(system, ConceptEditor):
+        return profile
+    return system.with_strengths(
+        profile, {name: CONCEPTS[name].neutral for name in system.concepts if not CONCEPTS[name].is_color_map}
+    )

@@ -1,0 +1,162 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.urls import reverse
+
+from learning.models import Photo, PhotoRequest
+from learning.services import PhotosRefused, photos_delete, style_change, style_request
+from learning.services.photos import MAX_LIKED
+from learning.tasks import photos_task
+from tests.factories import make_researcher, make_run
+from tests.learning.test_photos import upload
+from variants.jobs import Job
+from variants.tone.concepts import CONCEPTS
+from variants.tone.cube import read_cube
+from variants.tone.images import decode_image
+from variants.tone.recipes import Recipe, apply_recipe
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice():
+    return make_researcher("alice")
+
+
+def ask(user, liked=None, photos=None, **options):
+    options = options if "run" in options else {"system": "pif_lite", **options}
+    return style_request(liked or [upload("liked.png")], photos or [upload()], uploaded_by=user, **options)
+
+
+def done(request):
+    photos_task(request.pk)
+    request.refresh_from_db()
+    return request
+
+
+def picture(request, index, name):
+    return decode_image((Path(request.folder) / str(index) / name).read_bytes())
+
+
+def test_a_style_is_learnt_with_a_strength_for_every_concept_and_rendered(alice):
+    request = done(ask(alice, liked=[upload("a.png"), upload("b.png", size=(32, 48))]))
+    assert (request.state, request.error) == (Job.State.DONE, "")
+    assert request.learned.keys() == CONCEPTS.keys()
+    own, first, second = request.photos.all()
+    assert (own.is_liked, own.state, own.has_cube, own.width) == (False, "rendered", True, 48)
+    assert [photo.state for photo in (first, second)] == ["rendered", "rendered"]
+    assert read_cube(Path(request.folder) / "0" / "look.cube").table.shape == (33, 33, 33, 3)
+    assert not (Path(request.folder) / "1" / "result.jpg").exists()
+
+
+def test_concepts_set_by_hand_are_what_is_rendered(alice):
+    request = done(ask(alice))
+    by_hand = dict.fromkeys(CONCEPTS, 0.0) | {"exposure": 0.5}
+    style_change(request, strength=1.0, strengths=by_hand)
+    learned = request.learned
+    request = done(request)
+    assert (request.state, request.learned, request.strengths) == (Job.State.DONE, learned, by_hand)
+    expected = apply_recipe(picture(request, 0, "before.jpg"), Recipe(steps=(("exposure", 0.5),)))
+    assert np.abs(picture(request, 0, "after.jpg") - expected).mean() < 0.01
+    cube = read_cube(Path(request.folder) / "0" / "look.cube").table
+    grey = np.full((1, 1, 3), 0.5, np.float32)
+    assert cube[16, 16, 16] == pytest.approx(
+        apply_recipe(grey, Recipe(steps=(("exposure", 0.5),)))[0, 0], abs=1e-3
+    )
+
+
+def test_strength_zero_leaves_the_photos_as_they_are(alice):
+    request = done(ask(alice, strength=0))
+    np.testing.assert_array_equal(picture(request, 0, "before.jpg"), picture(request, 0, "after.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strength": 3}, "strength is 3"),
+        ({"strengths": {"glow": 1}}, "no concept 'glow'"),
+        ({"strengths": {"exposure": 9}}, "exposure is 9; it must be from -2 to 2"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(alice, change, message):
+    request = done(ask(alice))
+    with pytest.raises(PhotosRefused, match=message):
+        style_change(request, **{"strength": 1.0, **change})
+    request.refresh_from_db()
+    assert request.state == Job.State.DONE
+
+
+def test_of_two_changes_at_once_one_is_refused(alice):
+    request = done(ask(alice))
+    style_change(PhotoRequest.objects.get(pk=request.pk), strength=0.5)
+    with pytest.raises(PhotosRefused, match="wait until it is"):
+        style_change(request, strength=0.7)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"system": "upe"}, "'upe' is not one of pif_lite"),
+        (
+            {"liked": [upload(f"{i}.png") for i in range(MAX_LIKED + 1)]},
+            f"choose 1 to {MAX_LIKED} liked photos",
+        ),
+        ({"strength": -1}, "strength is -1"),
+    ],
+)
+def test_what_no_style_can_be_read_from_is_refused_and_nothing_stays(alice, settings, tmp_path, options, message):
+    settings.TONALIST_DATA = tmp_path
+    with pytest.raises(PhotosRefused, match=message):
+        ask(alice, **options)
+    assert not PhotoRequest.objects.exists()
+    assert not (tmp_path / "rendered-photos").exists()
+
+
+def test_a_run_that_reads_answers_alone_is_refused(alice, tmp_path):
+    run = make_run(folder=tmp_path, started_by=alice)
+    with pytest.raises(PhotosRefused, match="upe reads answers"):
+        ask(alice, run=run)
+
+
+def test_a_liked_file_that_is_no_photo_carries_its_reason_and_the_others_count(alice):
+    bad = upload("notes.png")
+    bad.file.truncate(10)
+    bad.size = 10
+    request = done(ask(alice, liked=[bad, upload("good.png")]))
+    assert request.state == Job.State.DONE
+    assert [p.state for p in request.photos.filter(is_liked=True)] == [
+        Photo.State.FAILED,
+        Photo.State.RENDERED,
+    ]
+    alone = upload("notes.png")
+    alone.file.truncate(10)
+    request = done(ask(alice, liked=[alone]))
+    assert request.state == Job.State.FAILED
+    assert "None of the 1 liked photos could be read. The first: notes.png" in request.error
+
+
+def test_the_pages_from_the_form_to_the_sliders_and_away(client, alice):
+    client.force_login(alice)
+    address = reverse("learning:style-list")
+    assert "Style from photos" in client.get(address).content.decode()
+    form = {"way": "pif_lite", "strength": "1", "liked": [upload("a.png")], "photos": [upload("mine.png")]}
+    reply = client.post(address, form)
+    request = PhotoRequest.objects.get()
+    page = reply.headers["Location"]
+    assert page == reverse("learning:photo-request", args=[request.public_id])
+    assert client.get(page).status_code == 200
+    done(request)
+    shown = client.get(page).content.decode()
+    assert shown.count('type="range"') == 1 + len(CONCEPTS)
+    assert shown.count("data-compare") == 1
+    values = {name: f"{value:.3f}" for name, value in PhotoRequest.objects.get().learned.items()}
+    change = reverse("learning:style-change", args=[request.public_id])
+    assert client.post(change, {**values, "strength": "0.5", "exposure": "9"}).status_code == 422
+    assert client.post(change, {**values, "strength": "0.5", "contrast": "0.25"}).status_code == 302
+    request.refresh_from_db()
+    assert (request.state, request.strength) == (Job.State.QUEUED, 0.5)
+    assert request.strengths == {"contrast": 0.25}
+    assert client.post(address, {**form, "liked": [], "photos": []}).status_code == 422
+    photos_delete(done(request))
+    assert client.get(page).status_code == 404
