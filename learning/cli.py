@@ -11,6 +11,7 @@ from learning.data.dataset import DatasetError, PreferenceDataset
 from learning.systems.interface import Profile, System
 from learning.tastes import references_of
 from learning.training.loop import TrainingError
+from learning.training.processes import LaunchError
 from learning.training.run_folder import RunError
 from variants.progress import terminal
 from variants.tone.images import ImageError
@@ -33,17 +34,18 @@ def parser(command: str, does: str, epilog: str) -> argparse.ArgumentParser:
     return made
 
 
-def finish(work: Callable[[], Result], *, as_json: bool) -> int:
-    """Do the work, print its result, and turn what can go wrong into a line and an exit code."""
+def finish(work: Callable[[], Result], *, as_json: bool, quiet: bool = False) -> int:
+    """Do the work, print its result unless quiet, and turn what can go wrong into a line and an exit code."""
     try:
         sentence, result = work()
     except (DatasetError, RunError, WeightsMissing, ImageError, ValueError) as error:
         return _failed(error, BAD_INPUT)
-    except (TrainingError, OSError) as error:
+    except (TrainingError, LaunchError, OSError) as error:
         return _failed(error, FAILED)
     except KeyboardInterrupt:
         return _failed("stopped; what is whole stays, and training goes on from there with --resume", FAILED)
-    sys.stdout.write((json.dumps(result) if as_json else sentence) + "\n")
+    if not quiet:
+        sys.stdout.write((json.dumps(result) if as_json else sentence) + "\n")
     return DONE
 
 
@@ -69,4 +71,12 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return number
+
+
+def count(text: str) -> int:
+    """An argparse type: a whole number from 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
     return number

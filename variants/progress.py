@@ -20,6 +20,10 @@ Report = Callable[[int, int, str], None]
 """(done, total, stage): `stage` names what is being done, in a few words."""
 
 
+PACE_KNOWN_AFTER = 5.0
+"""Seconds."""
+
+
 def silent(done: int, total: int, stage: str) -> None:
     """Say nothing."""
 
@@ -38,6 +42,41 @@ def throttled(report: Report, seconds: float = 1.0) -> Report:
             report(done, total, stage)
 
     return call
+
+
+def with_time_left(report: Report, clock: Callable[[], float] = time.monotonic) -> Report:
+    """Say with the stage how long the rest of it takes, from its pace so far: "training, about 3 min left".
+
+    Nothing is said in the first seconds, when the pace is not known. Put it after `throttled`, which goes by the
+    stage's name.
+    """
+    began, first, stage_before = 0.0, 0, ""
+
+    def call(done: int, total: int, stage: str) -> None:
+        nonlocal began, first, stage_before
+        now = clock()
+        if stage != stage_before or done < first:
+            began, first, stage_before = now, done, stage
+        left = ""
+        if first < done < total and now - began >= PACE_KNOWN_AFTER:
+            left = f", {about((now - began) / (done - first) * (total - done))} left"
+        report(done, total, stage + left)
+
+    return call
+
+
+def about(seconds: float) -> str:
+    """A duration in words, no more exact than an estimate is: "about 40 s", "about 3 min", "about 2 h 10 min"."""
+    if seconds < 55:
+        return f"about {max(5, 5 * round(seconds / 5))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"about {minutes} min"
+    if minutes < 600:
+        hours, tens = divmod(round(minutes / 10), 6)
+        return f"about {hours} h {10 * tens} min" if tens else f"about {hours} h"
+    hours = round(minutes / 60)
+    return f"about {hours} h" if hours < 48 else f"about {round(hours / 24)} days"
 
 
 def reported(work: Callable[[Callable[[], bool]], T], report: Callable[[], None], seconds: float) -> T:
@@ -68,7 +107,7 @@ def terminal(*, quiet: bool = False) -> Iterator[Report]:
         with _bars() as report:
             yield report
     else:
-        yield throttled(_line, seconds=10)
+        yield throttled(with_time_left(_line), seconds=10)
 
 
 def _line(done: int, total: int, stage: str) -> None:

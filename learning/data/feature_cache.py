@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+CACHE = "TONALIST_CACHE"
+"""The environment's name for the folder."""
 MANY_FILES = 64
 """From here on a cache's files are made one."""
 DAY = 86_400.0
@@ -27,7 +29,7 @@ def cache_folder(folder: Path | str | None = None) -> Path:
     """`folder`, else $TONALIST_CACHE, else tonalist in $XDG_CACHE_HOME or ~/.cache."""
     if folder is not None:
         return Path(folder)
-    if named := os.environ.get("TONALIST_CACHE"):
+    if named := os.environ.get(CACHE):
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonalist"
 
@@ -68,7 +70,7 @@ class FeatureCache:
         except OSError as error:
             raise OSError(
                 f"the feature cache {self.folder} cannot be written ({error.strerror or error}); make room, or name "
-                "another folder with --cache or TONALIST_CACHE"
+                f"another folder with --cache or {CACHE}"
             ) from error
 
     def _files(self, identity: str) -> list[Path]:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from learning import adapt, fetch, render, train
+from learning.data.feature_cache import cache_folder
 from tests.learning.factories import edit_table, image_id, make_dataset
 from variants.tone.cube import read_cube
 from variants.tone.luts import apply as apply_lut
@@ -46,6 +47,51 @@ def test_train_prints_one_json_object_as_its_last_line(dataset, tmp_path, capsys
         "was_finished": False,
     }
     assert (out / "weights.safetensors").is_file()
+
+
+def test_train_takes_the_settings_of_the_loop(dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("TONALIST_CACHE", "to be put back")
+    out, cache = tmp_path / "run", tmp_path / "cache"
+    asked = [
+        "--precision",
+        "bf16",
+        "--accumulate",
+        "2",
+        "--ema",
+        "0.5",
+        "--tensorboard",
+        "--cache",
+        str(cache),
+    ]
+    assert train.main(["--dataset", str(dataset), "--out", str(out), *TRAIN, *asked]) == 0
+    config = json.loads((out / "config.json").read_text())
+    loop = config["settings"]["loop"]
+    assert [loop[name] for name in ("precision", "accumulate", "ema", "tensorboard")] == [
+        "bf16",
+        2,
+        0.5,
+        True,
+    ]
+    assert len(list((out / "tensorboard").iterdir())) == 1
+    assert cache_folder() == cache
+    assert any(line.startswith("torch==") for line in config["environment"]["packages"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--ema", "1"], "ema is 1.0; it must be from 0"),
+        (["--precision", "fp8"], "invalid choice: 'fp8'"),
+        (["--workers", "-1"], "-1 is not a whole number from 0"),
+    ],
+)
+def test_impossible_settings_of_the_loop_are_bad_input(dataset, tmp_path, capsys, asked, message):
+    try:
+        code = train.main(["--dataset", str(dataset), "--out", str(tmp_path / "run"), *TRAIN, *asked])
+    except SystemExit as stopped:  # argparse
+        code = stopped.code
+    assert code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_train_says_that_raters_are_simulated(dataset, tmp_path, capsys):
@@ -92,7 +138,7 @@ def test_a_bad_dataset_is_named_and_no_run_folder_stays(tmp_path, capsys, spoil,
     ("more", "message"),
     [
         (["--backbone", "dinov3"], "there is no backbone 'dinov3'"),
-        (["--preset", "paper"], "upe has no preset 'paper'; it has: tiny, full"),
+        (["--preset", "huge"], "upe has no preset 'huge'; it has: tiny"),
         (["--backbone", "dinov2_small=/nowhere"], "python -m learning.fetch dinov2_small"),
         (["--seed", "-1"], "seed is -1"),
     ],
