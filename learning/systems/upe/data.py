@@ -1,7 +1,7 @@
 """What each training step is shown: small views held in memory, or crops of the photos themselves."""
 
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,18 +38,6 @@ class Step:
     @property
     def n_targets(self) -> int:
         return len(self.preferred) // len(self.preferred_references)
-
-    def to(self, device: torch.device | str) -> Self:
-        return self._changed(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def pin_memory(self) -> Self:
-        """What torch's DataLoader calls."""
-        return self._changed(torch.Tensor.pin_memory)
-
-    def _changed(self, change: Any) -> Self:
-        held = {field.name: getattr(self, field.name) for field in fields(self)}
-        changed: dict[str, Any] = {n: None if value is None else change(value) for n, value in held.items()}
-        return type(self)(**changed)
 
 
 class Sampler:

@@ -11,7 +11,6 @@ from learning.training.objective import pairwise_loss
 
 def step_loss(network: Network, step: Step, config: Config, progress: float) -> dict[str, torch.Tensor]:
     """Every input of every target pair is edited; the rater's choice supervises all of them."""
-    step = step.to(network.feature_mean.device)
     embedding = network.reader(
         _noisy(network.scaled(step.preferred_references), config),
         _noisy(network.scaled(step.rejected_references), config),
