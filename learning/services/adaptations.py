@@ -28,7 +28,7 @@ def adaptation_create(
         AdaptationRefused: the run is not done, or a setting is not known.
     """
     if learner.state != Job.State.DONE:
-        raise AdaptationRefused(f"the run is {learner.get_state_display()}; wait until it is done")
+        raise AdaptationRefused(f"the run is {learner.get_state_display().lower()}; wait until it is done")
     if whose not in Adaptation.Whose.values:
         raise AdaptationRefused(f"whose is {whose!r}; it must be one of {', '.join(Adaptation.Whose.values)}")
     if not 1 <= references <= MOST_REFERENCES:
