@@ -18,7 +18,6 @@ It proves nothing about people.
 """
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from collection.design.protocol import Protocol
-from evaluation.simulation.answers import thumbnail
-from evaluation.simulation.dataset import MIN_DELTA_E, Pixels, ScenePhoto, SimulatedStudy, write_study
+from evaluation.simulation.answers import Pixels, thumbnail
+from evaluation.simulation.dataset import MIN_DELTA_E, ScenePhoto, SimulatedStudy, write_study
 from evaluation.simulation.photos import package_photos
 from evaluation.simulation.raters import Crowd
 from variants.progress import Report, silent
@@ -175,16 +174,6 @@ def film_luts(shared: Path | None = SHARED_DATA) -> dict[str, Lut3D]:
         if isinstance(lut, Lut3D) and not path.name.startswith(NO_LOOKS):
             found[lut.key] = lut
     return found
-
-
-def description(folder: Path) -> dict[str, object]:
-    """What a folder of the benchmark was made of, for tables."""
-    facts = json.loads((Path(folder) / "protocol.json").read_text(encoding="utf-8"))
-    return {
-        "version": VERSION,
-        "seed": facts["simulation"]["seed"],
-        "luts": len(facts["simulation"].get("luts", {})),
-    }
 
 
 def _shared_photos(long_side: int, shared: Path | None) -> Iterator[ScenePhoto]:

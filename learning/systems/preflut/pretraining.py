@@ -139,10 +139,7 @@ def _auto_encode(
         mean = float(np.mean(losses))
         report(epoch + 1, config.autoencoder_epochs, "learning LUTs")
     with torch.no_grad():
-        codes = [
-            parts.lut_encoder(targets[rows].to(device)).cpu()
-            for rows in torch.arange(len(targets)).split(config.batch)
-        ]
+        codes = [parts.lut_encoder(piece.to(device)).cpu() for piece in torch.split(targets, config.batch)]
     return torch.cat(codes), mean
 
 
@@ -177,7 +174,7 @@ def _learn_latents(
 
 
 def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[torch.Tensor]:
-    return iter(torch.from_numpy(rng.permutation(n)).split(size))
+    return iter(torch.split(torch.from_numpy(rng.permutation(n)), size))
 
 
 def _step(optimizer: torch.optim.Optimizer, loss: torch.Tensor, trained: list[nn.Parameter]) -> None:
