@@ -219,7 +219,7 @@ def _text(bench: Benchmark, reports: dict[str, Any], failed: dict[str, str]) -> 
     protocol = PROTOCOLS[bench.preset]
     trained = {
         system: [
-            float(facts["seconds"])
+            float(facts["core_seconds" if bench.preset == "tiny" else "seconds"])
             for level in bench.levels
             if (facts := read_json(beside(bench.run(level, system)))).get("finished")
         ]
@@ -241,14 +241,16 @@ def _text(bench: Benchmark, reports: dict[str, Any], failed: dict[str, str]) -> 
         parts += [tables.level_table(level, report), tables.control_table(level, report)]
         if "known" in report["episodes"]:
             parts.append(tables.level_table(level, report, "known"))
-    parts.append(f"### What it costs\n\nOn {measured_on}; trainings {_beside_each_other(bench)}.")
+    parts.append(f"### What it costs\n\nOn {measured_on}; {_train_words(bench.preset)}.")
     parts.append(tables.cost_table(bench.systems, trained, speeds))
     parts += [f"{name} failed: {why}" for name, why in failed.items()]
     return "\n\n".join(parts)
 
 
-def _beside_each_other(bench: Benchmark) -> str:
-    return "two at a time, one core each" if bench.preset == "tiny" else "one at a time"
+def _train_words(preset: str) -> str:
+    if preset == "tiny":
+        return "trainings ran beside each other and are in seconds of a core, each system on one"
+    return "trainings ran one at a time"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ OUT/speed/upe-tiny.json                  seconds to adapt and to render, bytes o
 """
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -82,6 +83,8 @@ def make_dataset(bench: Benchmark, level: str) -> dict[str, Any]:
 def train(bench: Benchmark, level: str, system: str) -> dict[str, Any]:
     """Train, or go on with a training that was stopped; seconds of all attempts together.
 
+    `core_seconds` are those that cores worked for it, whatever else the machine did meanwhile.
+
     Raises:
         CellError: the training failed; the message is its own.
     """
@@ -89,8 +92,8 @@ def train(bench: Benchmark, level: str, system: str) -> dict[str, Any]:
     facts = read_json(beside(folder))
     if facts.get("finished") and is_finished(folder):
         return facts
-    before = float(facts.get("seconds", 0)) if folder.is_dir() else 0.0
-    started = time.monotonic()
+    before = facts if folder.is_dir() else {}
+    started, worked = time.monotonic(), _core_seconds()
     command = [
         *(sys.executable, "-m", "learning.train", "--dataset", str(bench.dataset(level)), "--system", system),
         *("--preset", bench.preset, "--seed", str(bench.seed), "--out", str(folder), "--resume", "--quiet"),
@@ -101,12 +104,22 @@ def train(bench: Benchmark, level: str, system: str) -> dict[str, Any]:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         finished = done.returncode == 0
     finally:
-        facts = {"finished": finished, "seconds": round(before + time.monotonic() - started, 1)}
+        facts = {
+            "finished": finished,
+            "seconds": round(before.get("seconds", 0.0) + time.monotonic() - started, 1),
+            "core_seconds": round(before.get("core_seconds", 0.0) + _core_seconds() - worked, 1),
+        }
         write_json(beside(folder), facts)
     if not finished:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise CellError(lines[-1].removeprefix("error: "))
     return facts
+
+
+def _core_seconds() -> float:
+    """Of the processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def beside(folder: Path) -> Path:
