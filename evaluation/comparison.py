@@ -4,13 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from collection.design.intervals import proportion_interval
 from collection.design.wording import percents
+from evaluation.metrics.cqs import FOUR, Distances, score
+from evaluation.metrics.intervals import bootstrap_weights, cqs_difference_interval
 from evaluation.report_tables import METRICS, ROW_WORDS, SCENES, figure
 from learning.loss_charts import loss_words
 from learning.run_folder import Curve
 
 CONTROL = "control:"
+LOWER_IS_BETTER = ("delta_e", "lpips")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +65,7 @@ class Difference:
     first: str
     second: str
     difference: str
-    """Of the pooled CQS, second minus first."""
+    """Of the pooled CQS, second minus first, with its 95 % interval: paired, over the same raters."""
     raters: str
     """For how many raters the second is higher, with the interval of that part."""
 
@@ -127,6 +132,28 @@ def _why_apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
         return "they are of different datasets"
     if first.get("protocol") != second.get("protocol"):
         return "they were made by different protocols, so that other judgments were measured"
+    for scenes, words in SCENES.items():
+        if why := _other_judgments(first, second, scenes):
+            return f"on {words} {why}"
+    return ""
+
+
+def _other_judgments(first: Mapping[str, Any], second: Mapping[str, Any], scenes: str) -> str:
+    """Why two reports did not measure the same judgments of the same raters; empty where they did."""
+    counts = [(data.get("episodes") or {}).get(scenes) or {} for data in (first, second)]
+    hashes = [count.get("queries_sha256") for count in counts]
+    if None not in hashes and hashes[0] != hashes[1]:
+        return "they measured other judgments"
+    raters = [
+        {
+            one["rater_id"]: one.get("n_judgments")
+            for one in data.get("per_rater", ())
+            if one["scenes"] == scenes
+        }
+        for data in (first, second)
+    ]
+    if all(raters) and raters[0] != raters[1]:
+        return "they measured other raters, or other numbers of their judgments"
     return ""
 
 
@@ -154,7 +181,7 @@ def _difference(
     if comparable and ours and theirs:
         second, first = theirs.get("cqs"), ours.get("cqs")
         if isinstance(second, int | float) and isinstance(first, int | float):
-            difference = _signed(second - first)
+            difference = _signed(second - first) + _paired_interval(ours, theirs, reports)
         raters = _raters_higher(ours, theirs, reports)
     return Difference(
         name=ROW_WORDS.get(name, name),
@@ -177,6 +204,74 @@ def _raters_higher(
         return "–"
     higher = sum(second[rater] > first[rater] for rater in apart)
     return f"{higher} of {len(apart)}, {percents(proportion_interval(higher, len(apart)))}"
+
+
+def _paired_interval(
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    reports: tuple[Mapping[str, Any], Mapping[str, Any]],
+) -> str:
+    """Of second minus first; empty for reports that lack the distances."""
+    found = paired_difference(*reports, ours, theirs)
+    if found is None or not found["interval"]:
+        return ""
+    low, high = found["interval"]
+    return f" ({_signed(low)} to {_signed(high)})"
+
+
+def paired_difference(
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    ours: Mapping[str, Any] | None,
+    theirs: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """CQS of a row of the second report minus that of a row of the first, both drawn again by the same raters.
+
+    Args:
+        first: a report, with `per_rater` and `protocol` as in report.json.
+        second: another one.
+        ours: a row of the first.
+        theirs: a row of the second.
+
+    Returns:
+        `difference` and `interval`, None for a single rater; None where the raters or the numbers of their
+        judgments differ, or the reports do not hold each rater's distances.
+    """
+    if ours is None or theirs is None:
+        return None
+    lower = str(ours.get("metric")) in LOWER_IS_BETTER
+    before, after = _distances(first, ours, lower), _distances(second, theirs, lower)
+    if before is None or after is None or before[0] != after[0]:
+        return None
+    seed = int((first.get("protocol") or {}).get("seed", 0))
+    weights = bootstrap_weights(len(before[0]), seed=seed)
+    interval = cqs_difference_interval(after[1], before[1], weights)
+    return {
+        "difference": score(after[1]).cqs - score(before[1]).cqs,
+        "interval": list(interval) if interval else None,
+    }
+
+
+def _distances(
+    data: Mapping[str, Any], row: Mapping[str, Any], lower: bool
+) -> tuple[list[tuple[str, int]], Distances] | None:
+    """The raters with their numbers of judgments, and each one's mean distances as often: a bootstrap needs no more."""
+    key = tuple(row.get(name) for name in ("run", "name", "metric", "scenes"))
+    lines = sorted(
+        (
+            one
+            for one in data.get("per_rater", ())
+            if tuple(one.get(name) for name in ("run", "name", "metric", "scenes")) == key
+        ),
+        key=lambda one: str(one["rater_id"]),
+    )
+    if not lines or any(one.get(name) is None for one in lines for name in (*FOUR, "n_judgments")):
+        return None
+    counts = [int(one["n_judgments"]) for one in lines]
+    means = {name: np.repeat([float(one[name]) for one in lines], counts) for name in FOUR}
+    rater = np.repeat(np.arange(len(lines)), counts)
+    raters = [(str(one["rater_id"]), n) for one, n in zip(lines, counts, strict=True)]
+    return raters, Distances(**means, rater=rater, lower_is_better=lower)
 
 
 def _per_rater(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, float]:

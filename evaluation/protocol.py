@@ -6,8 +6,8 @@ sides of an episode, and flipped checks are on neither.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -60,16 +60,37 @@ class Episodes:
     episodes: tuple[Episode, ...]
     left_out: dict[str, str]
     """Raters who could not be evaluated, and why."""
+    n_unaligned: int = 0
+    """Judgments that were passed over because the two images do not lie on each other pixel by pixel."""
 
     @property
     def n_judgments(self) -> int:
         return sum(len(episode.evaluations) for episode in self.episodes)
 
+    @property
+    def queries_sha256(self) -> str:
+        """Of who is measured on which judgments: equal for two evaluations that can be paired."""
+        lines = [
+            f"{e.rater_id} {j.preferred_image} {j.rejected_image}"
+            for e in self.episodes
+            for j in e.evaluations
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-def episodes_of(dataset: PreferenceDataset, scenes: Scenes, protocol: EvaluationProtocol) -> Episodes:
-    """The episodes of a dataset's validation raters."""
+
+IsAligned = Callable[[Judgment], bool]
+"""Whether the two images of a judgment can be compared pixel by pixel."""
+
+
+def episodes_of(
+    dataset: PreferenceDataset,
+    scenes: Scenes,
+    protocol: EvaluationProtocol,
+    is_aligned: IsAligned | None = None,
+) -> Episodes:
+    """The episodes of a dataset's validation raters; see `make_episodes`."""
     judgments = {rater: dataset.judgments_of(rater) for rater in dataset.validation_raters()}
-    return make_episodes(judgments, dataset.validation_scenes(), scenes, protocol)
+    return make_episodes(judgments, dataset.validation_scenes(), scenes, protocol, is_aligned)
 
 
 def make_episodes(
@@ -77,6 +98,7 @@ def make_episodes(
     held_out: Iterable[str],
     scenes: Scenes,
     protocol: EvaluationProtocol,
+    is_aligned: IsAligned | None = None,
 ) -> Episodes:
     """Divide each rater's judgments into references and evaluated ones.
 
@@ -86,12 +108,14 @@ def make_episodes(
         scenes: `new` evaluates on the held-out scenes and takes references from the others;
             `known` does both on the others, on different scenes.
         protocol: how many of each, and the seed.
+        is_aligned: asked of judgments to evaluate; those that are not aligned are passed over and counted.
+            References may be of any pairs: systems read their features. None takes all.
 
     A rater with fewer references than wanted, or nothing to evaluate, is left out and
     named. With fewer evaluations than wanted a rater stays: small datasets have few.
     """
     held_out = frozenset(held_out)
-    episodes, left_out = [], {}
+    episodes, left_out, n_unaligned = [], {}, 0
     for rater_id in sorted(judgments):
         rng = _rng_of(rater_id, protocol.seed)
         shuffled = _shuffled(judgments[rater_id], rng)
@@ -100,7 +124,11 @@ def make_episodes(
             references, evaluations = known, [j for j in shuffled if j.scene_id in held_out]
         else:
             references, evaluations = _divided_by_scene(known, protocol)
-        if why := _why_not(references, evaluations, protocol):
+        passed_over = 0
+        if is_aligned and len(references) >= protocol.references:
+            evaluations, passed_over = _aligned(evaluations, protocol.evaluations, is_aligned)
+            n_unaligned += passed_over
+        if why := _why_not(shuffled, references, evaluations, protocol, passed_over):
             left_out[rater_id] = why
             continue
         episodes.append(
@@ -110,7 +138,16 @@ def make_episodes(
                 evaluations=tuple(evaluations[: protocol.evaluations]),
             )
         )
-    return Episodes(scenes=scenes, episodes=tuple(episodes), left_out=left_out)
+    return Episodes(scenes=scenes, episodes=tuple(episodes), left_out=left_out, n_unaligned=n_unaligned)
+
+
+def reading(episodes: Episodes, n: int) -> Episodes:
+    """The same episodes, of whose references only the first `n` are read; ValueError where one has fewer."""
+    fewest = min((len(episode.references) for episode in episodes.episodes), default=n)
+    if not 1 <= n <= fewest:
+        raise ValueError(f"{n} references cannot be read of episodes that have {fewest}")
+    shorter = (replace(episode, references=episode.references[:n]) for episode in episodes.episodes)
+    return replace(episodes, episodes=tuple(shorter))
 
 
 def references_of(
@@ -145,11 +182,35 @@ def _divided_by_scene(
     return _shuffled(references, rng), _shuffled(evaluations, rng)
 
 
+def _aligned(
+    evaluations: Sequence[Judgment], wanted: int, is_aligned: IsAligned
+) -> tuple[list[Judgment], int]:
+    """The first `wanted` aligned ones, and how many others were passed over on the way."""
+    found: list[Judgment] = []
+    passed_over = 0
+    for judgment in evaluations:
+        if len(found) == wanted:
+            break
+        if is_aligned(judgment):
+            found.append(judgment)
+        else:
+            passed_over += 1
+    return found, passed_over
+
+
 def _why_not(
-    references: Sequence[Judgment], evaluations: Sequence[Judgment], protocol: EvaluationProtocol
+    judgments: Sequence[Judgment],
+    references: Sequence[Judgment],
+    evaluations: Sequence[Judgment],
+    protocol: EvaluationProtocol,
+    passed_over: int,
 ) -> str:
+    if not judgments:
+        return "has no answer that prefers one image: ties and checks say nothing about a taste"
     if len(references) < protocol.references:
         return f"has {len(references)} judgments for references, {protocol.references} are wanted"
+    if not evaluations and passed_over:
+        return f"has {passed_over} judgments on such scenes, all of pairs that do not lie on each other"
     if not evaluations:
         return "has no judgment to evaluate on such scenes"
     return ""

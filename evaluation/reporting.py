@@ -1,10 +1,13 @@
 """The heavy verb of reports; torch comes with it, so tasks and commands import it in their bodies."""
 
 from pathlib import Path
+from typing import Any
 
 from evaluation.models import Report
 from evaluation.protocol import EvaluationProtocol
-from evaluation.report.build import report_build
+from evaluation.report.build import PROFILES, report_build
+from evaluation.report.profiles import remove_profiles
+from variants.jobs import JobCancelled
 from variants.progress import Report as Progress
 from variants.progress import silent, throttled
 
@@ -22,13 +25,22 @@ def report_run(report: Report, watch: Progress = silent) -> None:
         watch(done, total, stage)
         tell_row(done, total, stage)
 
-    data = report_build(
+    try:
+        data = _build(report, progress)
+    except JobCancelled:
+        # A report that failed may be taken up again; of a cancelled one nothing stays.
+        remove_profiles(Path(report.folder) / PROFILES)
+        raise
+    report.verdict = data["verdict"]
+    report.is_simulated = data["simulated"]
+    report.save(update_fields=["verdict", "is_simulated"])
+
+
+def _build(report: Report, progress: Progress) -> dict[str, Any]:
+    return report_build(
         runs={run.public_id[:8]: Path(run.folder) for run in report.runs.order_by("pk")},
         dataset_folder=Path(report.dataset),
         out=Path(report.folder),
         protocol=EvaluationProtocol(**report.protocol),
         report=progress,
     )
-    report.verdict = data["verdict"]
-    report.is_simulated = data["simulated"]
-    report.save(update_fields=["verdict", "is_simulated"])

@@ -117,6 +117,15 @@ def report_html(request: HttpRequest, public_id: str) -> HttpResponseBase:
 
 @login_required
 @require_safe
+def report_pictures(request: HttpRequest, public_id: str, name: str) -> HttpResponseBase:
+    """A page of pictures beside the report; its address allows no other name."""
+    reply = _file(request, public_id, name, "text/html; charset=utf-8")
+    reply["Content-Security-Policy"] = REPORT_POLICY
+    return reply
+
+
+@login_required
+@require_safe
 def report_json(request: HttpRequest, public_id: str) -> HttpResponseBase:
     return _file(request, public_id, "report.json", "application/json")
 
@@ -230,7 +239,7 @@ def _others_like(request: HttpRequest, report: Report) -> list[Report]:
 
 
 def _file(request: HttpRequest, public_id: str, name: str, content_type: str) -> HttpResponseBase:
-    """A file of the report's folder by one of two fixed names: no address can name another."""
+    """A file of the report's folder by one of a few fixed names: no address can name another."""
     report = report_for(request, public_id)
     try:
         file = (Path(report.folder) / name).open("rb")

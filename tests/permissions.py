@@ -182,6 +182,7 @@ TABLE: dict[str, Line] = {
     "evaluation:report-progress": Line(VIEWER, None, REPORT),
     "evaluation:report-cancel": Line(None, EDITOR, REPORT),
     "evaluation:report-html": Line(VIEWER, None, REPORT),
+    "evaluation:report-pictures": Line(VIEWER, None, {"public_id": "report", "name": "page of pictures"}),
     "evaluation:report-json": Line(VIEWER, None, REPORT),
     "evaluation:report-csv": Line(VIEWER, None, REPORT),
     # accounts, by allauth

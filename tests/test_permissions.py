@@ -187,6 +187,7 @@ def world(people, tmp_path, monkeypatch):
         "statistics": statistics.public_id,
         "table": next(iter(DOWNLOADS)),
         "sha256": "0" * 64,
+        "page of pictures": "pictures-1-best.html",
         "photos": photos.public_id,
         "index": 1,
         "picture": next(iter(FILES)),

@@ -25,7 +25,8 @@ def lab_planes(images: torch.Tensor) -> Planes:
     """SRGB (B, H, W, 3) → CIELAB planes (B, 3, H, W)."""
     pixels = images.reshape(-1, 3)
     if pixels.device.type != "cpu":  # an accelerator wants all at once
-        return srgb_to_lab(pixels).view(images.shape).movedim(-1, 1).contiguous()
+        whole: torch.Tensor = srgb_to_lab(pixels).view(images.shape).movedim(-1, 1).contiguous()
+        return whole
     lab = torch.cat([srgb_to_lab(part) for part in torch.split(pixels, _AT_ONCE // 2)])
     return lab.view(images.shape).movedim(-1, 1).contiguous()
 

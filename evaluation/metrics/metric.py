@@ -183,7 +183,7 @@ def as_batch(
                 f"{name} is {_size(image)}, {names[0]} is {_size(images[0])}; they must be of one size"
             )
     if all(isinstance(image, np.ndarray) for image in images):
-        batch = torch.from_numpy(np.stack(images).astype(np.float32, copy=False)).to(device)  # type: ignore[arg-type]
+        batch = torch.from_numpy(np.stack(images).astype(np.float32, copy=False)).to(device)
     else:
         batch = torch.stack([torch.as_tensor(image, dtype=torch.float32, device=device) for image in images])
     finite = torch.isfinite(batch).flatten(1)

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from evaluation.arguments import add_protocol_arguments
 from evaluation.protocol import EvaluationProtocol
 from evaluation.report.build import report_build
+from evaluation.report.gallery import PICTURES_OF_RATER
 from learning.backbones import WeightsMissing
 from learning.data.dataset import DatasetError
 from learning.training.run_folder import RunError
@@ -21,7 +24,8 @@ example
   python -m evaluation.report --run runs/first --dataset my-study --out reports/first
 
 Several --run are evaluated side by side, on the same judgments. The folder gets report.html, one file
-that needs no other, and report.json. LPIPS needs AlexNet's weights, fetched once with
+that needs no other, pages of pictures beside it, and report.json. Stop with Ctrl-C at any time: raters that
+took long to adapt to are kept, and the same command goes on. LPIPS needs AlexNet's weights, fetched once with
 `python -m learning.fetch lpips_alex`; without them the report says that it is missing.
 """
 
@@ -44,13 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 out=options.out,
                 protocol=protocol,
                 report=report,
+                device=options.device,
+                pictures=options.pictures,
             )
     except (DatasetError, RunError, WeightsMissing, ValueError) as error:
         return _failed(error, BAD_INPUT)
     except OSError as error:
         return _failed(error, FAILED)
     except KeyboardInterrupt:
-        return _failed("stopped; nothing was written", FAILED)
+        return _failed("stopped; there is no report yet, and the same command goes on from here", FAILED)
+    except torch.OutOfMemoryError as error:
+        return _failed(
+            f"{error}; a smaller --edit-size or --metric-size, or --device cpu, takes less", FAILED
+        )
     _tell(data, options.out, as_json=options.json)
     return DONE
 
@@ -74,9 +84,33 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
     parser.add_argument("--force", action="store_true", help="replace the report that stands there already")
     add_protocol_arguments(parser)
+    parser.add_argument(
+        "--device",
+        type=_device,
+        metavar="NAME",
+        help="where outputs are measured: cpu, cuda, cuda:1, mps (default: the accelerator where there is one)",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=PICTURES_OF_RATER,
+        metavar="N",
+        help=f"judgments of each rater on the pages of pictures (default {PICTURES_OF_RATER}; 0 for no pages)",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser
+
+
+def _device(text: str) -> str:
+    """An argparse type: a device that this machine has."""
+    try:
+        torch.zeros(1, device=text)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be used here ({str(error).splitlines()[0]}); cpu always can"
+        ) from error
+    return text
 
 
 def _check_out(out: Path, *, force: bool) -> None:

@@ -7,12 +7,18 @@ from typing import Any
 
 from evaluation.protocol import EvaluationProtocol
 from evaluation.report.evaluation import evaluate
+from evaluation.report.gallery import PICTURES_OF_RATER, write_gallery
 from evaluation.report.page import page_html
 from evaluation.report.pictures import choose_examples
+from evaluation.report.profiles import remove_profiles
 from learning.data.dataset import PreferenceDataset
 from learning.systems.interface import System
 from learning.systems.load import load_run
+from learning.systems.shared import best_device
 from variants.progress import Report, silent
+
+PROFILES = "profiles"
+"""Folder in the report's, while it is made: what was adapted so far."""
 
 
 def report_build(
@@ -22,15 +28,21 @@ def report_build(
     out: Path,
     protocol: EvaluationProtocol,
     report: Report = silent,
+    device: str | None = None,
+    pictures: int = PICTURES_OF_RATER,
 ) -> dict[str, Any]:
     """Evaluate runs on a dataset, write the report's folder, and return what report.json holds.
+
+    A report that was stopped and is made again into the same folder adapts only to the raters that are left.
 
     Args:
         runs: run folders by the names that the report gives them.
         dataset_folder: the dataset.
-        out: folder for report.html and report.json; each replaces an older one as a whole.
+        out: folder for report.html, report.json and pages of pictures; each replaces an older one as a whole.
         protocol: numbers, sizes and seed.
         report: told of progress.
+        device: where outputs are measured, such as `cpu` or `cuda`; None takes the accelerator where there is one.
+        pictures: judgments of each rater on the pages of pictures; 0 makes no such pages.
 
     Raises:
         DatasetError, RunError, WeightsMissing: what is to be read cannot be.
@@ -38,7 +50,16 @@ def report_build(
     """
     dataset = PreferenceDataset.load(dataset_folder)
     systems = {name: load_run(folder) for name, folder in runs.items()}
-    return write_report(dataset, systems, out=out, protocol=protocol, report=report)
+    return write_report(
+        dataset,
+        systems,
+        out=out,
+        protocol=protocol,
+        report=report,
+        folders=runs,
+        device=device or str(best_device()),
+        pictures=pictures,
+    )
 
 
 def write_report(
@@ -48,16 +69,24 @@ def write_report(
     out: Path,
     protocol: EvaluationProtocol,
     report: Report = silent,
+    folders: Mapping[str, Path] | None = None,
+    device: str = "cpu",
+    pictures: int = PICTURES_OF_RATER,
 ) -> dict[str, Any]:
     """`report_build` for what is loaded already."""
-    evaluation = evaluate(dataset, systems, protocol, report)
+    evaluation = evaluate(
+        dataset, systems, protocol, report, folders=folders, profiles=out / PROFILES, device=device
+    )
     report(0, 1, "drawing the report")
     examples = choose_examples(evaluation, dataset, protocol)
     out.mkdir(parents=True, exist_ok=True)
+    pages = write_gallery(evaluation, dataset, protocol, out, each=pictures, report=report)
+    evaluation.data["pictures"] = pages
     _replace(out / "report.html", page_html(evaluation.data, examples))
     _replace(
         out / "report.json", json.dumps(evaluation.data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     )
+    remove_profiles(out / PROFILES)
     report(1, 1, "drawing the report")
     return evaluation.data
 

@@ -5,13 +5,17 @@ serves many rows: a learner with the rater's own references, with another rater'
 so on. Rows name profiles by keys, so that an output that two rows share is made once.
 """
 
+import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from evaluation.protocol import Episode, Episodes, EvaluationProtocol, mixed_references, references_of
+from evaluation.report.profiles import Profiles, ProfileStore
 from learning.data.dataset import Judgment, Pixels, PreferenceDataset
-from learning.systems.interface import Profile, ReferencePair, System
+from learning.systems.interface import System
+from variants.progress import Report, silent
 
 CONTROLS = (
     "control:wrong_rater",
@@ -90,28 +94,32 @@ class Learner:
     system: System
     dataset: PreferenceDataset
     protocol: EvaluationProtocol
-    _references: dict[Hashable, Sequence[tuple[str, str]]] = field(default_factory=dict)
-    """Of each profile key the image IDs of (preferred, rejected)."""
-    _profiles: dict[Hashable, Profile] = field(default_factory=dict)
+    folder: Path | None = None
+    """The run folder, where it is one."""
+    store: ProfileStore | None = None
+    """Where profiles are kept that took long."""
+    render_seconds: list[float] = field(default_factory=list)
+    """For each image that was rendered."""
+    profiles: Profiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.profiles = Profiles(self.system, self.dataset, self.store)
 
     def contenders(self, episodes: Episodes) -> list[Contender]:
         """The learner as it is, with everybody's references mixed, and the five controls."""
-        own = [
-            self._know((episodes.scenes, e.rater_id, "own"), _pairs(e.references)) for e in episodes.episodes
-        ]
-        everybody = self._know(
-            (episodes.scenes, "everybody"), _pairs(mixed_references(episodes.episodes, self.protocol))
-        )
+        know, scenes = self.profiles.know, episodes.scenes
+        own = [know((scenes, e.rater_id, "own"), _pairs(e.references)) for e in episodes.episodes]
+        everybody = know((scenes, "everybody"), _pairs(mixed_references(episodes.episodes, self.protocol)))
         rows: dict[str, Sequence[Hashable]] = {
             self.system.name: own,
             "average_preference": [everybody] * len(own),
             "control:wrong_rater": own,
             "control:reversed_pairs": [
-                self._know((episodes.scenes, e.rater_id, "reversed"), _reversed(_pairs(e.references)))
+                know((scenes, e.rater_id, "reversed"), _reversed(_pairs(e.references)))
                 for e in episodes.episodes
             ],
             "control:mismatched_pairs": [
-                self._know((episodes.scenes, e.rater_id, "mismatched"), _mismatched(_pairs(e.references)))
+                know((scenes, e.rater_id, "mismatched"), _mismatched(_pairs(e.references)))
                 for e in episodes.episodes
             ],
             "control:mean_profile": ["mean"] * len(own),
@@ -131,41 +139,27 @@ class Learner:
             for name, profiles in rows.items()
         ]
 
+    def adapt_all(self, report: Report = silent) -> None:
+        """Adapt to all that the contenders ask for, and to training raters for the mean profile."""
+        raters = self.dataset.training_raters()[:MAX_TRAINING_PROFILES]
+        training = []
+        for rater in raters:
+            known = references_of(self.dataset.judgments_of(rater), rater, self.protocol)
+            if known:
+                training.append(self.profiles.know(("training", rater), _pairs(known)))
+        self.profiles.adapt_all(report, f"{self.run}: adapting to raters and their controls")
+        self.profiles.keep("mean", self.system.mean_profile([self.profiles[key] for key in training]))
+
     def render(self, profile: Hashable, images: Sequence[str], guides: Sequence[str]) -> list[Pixels]:
         load = self.dataset.image
         size = self.protocol.edit_size
         shown = [load(image, size) for image in images]
-        if list(images) == list(guides):
-            return self.system.render(shown, self.profile(profile))
-        return self.system.render(shown, self.profile(profile), [load(guide, size) for guide in guides])
-
-    def profile(self, key: Hashable) -> Profile:
-        if key not in self._profiles:
-            self._profiles[key] = self._mean() if key == "mean" else self._adapt(self._references[key])
-        return self._profiles[key]
-
-    def _mean(self) -> Profile:
-        """The mean profile of the training raters."""
-        raters = self.dataset.training_raters()[:MAX_TRAINING_PROFILES]
-        references = [
-            references_of(self.dataset.judgments_of(rater), rater, self.protocol) for rater in raters
-        ]
-        return self.system.mean_profile([self._adapt(_pairs(known)) for known in references if known])
-
-    def _adapt(self, pairs: Sequence[tuple[str, str]]) -> Profile:
-        size = self.system.reference_size
-        return self.system.adapt(
-            [
-                ReferencePair(
-                    preferred=self.dataset.image(preferred, size), rejected=self.dataset.image(rejected, size)
-                )
-                for preferred, rejected in pairs
-            ]
-        )
-
-    def _know(self, key: Hashable, pairs: Sequence[tuple[str, str]]) -> Hashable:
-        self._references[key] = pairs
-        return key
+        seen = None if list(images) == list(guides) else [load(guide, size) for guide in guides]
+        own = self.profiles[profile]
+        started = time.perf_counter()
+        outputs = self.system.render(shown, own) if seen is None else self.system.render(shown, own, seen)
+        self.render_seconds += [(time.perf_counter() - started) / len(images)] * len(images)
+        return outputs
 
 
 def _pairs(judgments: Sequence[Judgment]) -> list[tuple[str, str]]:

@@ -41,38 +41,49 @@ MEANINGS = {
     "identity": "output = input: doing nothing",
     "average_preference": "the same learner, one mix of everybody's references for all",
     "oracle": "knows the simulated taste; has never seen the renditions",
-    "control:wrong_rater": "the next rater's references",
+    "control:wrong_rater": "other raters' references, all in turn",
     "control:reversed_pairs": "preferred and other swapped in the references",
     "control:mismatched_pairs": "each preferred image beside the next pair's other image",
     "control:mean_profile": "the mean profile of the training raters",
     "control:wrong_query": "the edit computed from another photo",
 }
 DIGITS = {"delta_e": 3, "lpips": 2, "psnr": 2, "ssim": 3}
+FIDELITY_DIGITS = {"delta_e": 2, "lpips": 3, "psnr": 1, "ssim": 3}
 Data = Mapping[str, Any]
 
 
-def page_html(data: Data, examples: Sequence[Example]) -> str:
-    """The whole page as text."""
-    environment = Environment(
+def environment() -> Environment:
+    """The templates of reports, with the filters that they use."""
+    made = Environment(
         loader=PackageLoader("evaluation.report", "."),
         autoescape=select_autoescape(["j2", "html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "interval": interval, "share": share, "raters": raters_words}
-    return environment.get_template("report.html.j2").render(
-        data=data,
-        examples=examples,
-        metrics=[METRICS[metric["name"]] for metric in data["metrics"]],
-        metric_names=[metric["name"] for metric in data["metrics"]],
-        titles=METRICS,
-        words=WORDS,
-        meanings=MEANINGS,
-        headline=_headline(data),
-        sections=[_section(data, scenes) for scenes in SCENES if scenes in data["episodes"]],
-        published=PUBLISHED,
-        n_controls=len(CONTROLS),
+    made.filters |= {"figure": figure, "interval": interval, "share": share, "raters": raters_words}
+    made.filters |= {"seconds": seconds, "size": size, "count": count}
+    return made
+
+
+def page_html(data: Data, examples: Sequence[Example]) -> str:
+    """The whole page as text."""
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            examples=examples,
+            metrics=[METRICS[metric["name"]] for metric in data["metrics"]],
+            metric_names=[metric["name"] for metric in data["metrics"]],
+            titles=METRICS,
+            words=WORDS,
+            meanings=MEANINGS,
+            headline=_headline(data),
+            sections=[_section(data, scenes) for scenes in SCENES if scenes in data["episodes"]],
+            published=PUBLISHED,
+            n_controls=len(CONTROLS),
+        )
     )
 
 
@@ -94,6 +105,30 @@ def share(value: Any) -> str:
     return f"{100 * float(value):.0f} %"
 
 
+def seconds(value: Any) -> str:
+    """A time for people: 3.2 ms, 0.41 s, 12 s, 5 min, 2.5 h."""
+    if value is None:
+        return "–"
+    if value < 0.1:
+        return f"{1000 * value:.3g} ms"
+    if value < 120:
+        return f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def size(n_bytes: Any) -> str:
+    if n_bytes is None:
+        return "–"
+    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:.3g} {unit}"
+    return f"{n_bytes} B"
+
+
+def count(n: Any) -> str:
+    return "–" if n is None else f"{n:,}".replace(",", " ")
+
+
 def _headline(data: Data) -> list[dict[str, Any]]:
     """The few numbers of each run that stand at the top."""
     scenes = next(iter(data["episodes"]))
@@ -109,6 +144,14 @@ def _headline(data: Data) -> list[dict[str, Any]]:
                 "identity": identity,
                 "ratio": float(row["cqs"]) / float(identity["cqs"]),
                 "controls": controls_passed(data, system["run"], scenes),
+                "prediction": next(
+                    (
+                        p
+                        for p in data.get("predictions", ())
+                        if (p["run"], p["name"], p["scenes"]) == (system["run"], system["name"], scenes)
+                    ),
+                    None,
+                ),
             }
         )
     return found
@@ -129,6 +172,8 @@ def _section(data: Data, scenes: str) -> dict[str, Any]:
             for metric in _metrics(data)
         ],
         "alignment_chart": _alignment_chart(data, scenes),
+        "fidelity": [_fidelity_line(data, row, scenes) for row in _main_rows(data, scenes)],
+        "predictions": [p for p in data.get("predictions", ()) if p["scenes"] == scenes],
         "fidelity_charts": [_fidelity_chart(data, name, scenes) for name in ("d_np", "d_pp")],
         "rater_charts": [_rater_chart(data, system, scenes) for system in data["systems"]],
         "gains": [gain for gain in data["gains"] if gain["scenes"] == scenes],
@@ -177,6 +222,16 @@ def _line(data: Data, row: Data, scenes: str) -> dict[str, Any]:
     }
 
 
+def _fidelity_line(data: Data, row: Data, scenes: str) -> dict[str, Any]:
+    """Direct fidelity and preservation of a contender by every metric."""
+    return {
+        "name": _name(data, row),
+        "is_learner": row["name"] not in WORDS,
+        "rows": [_row(data, row["run"], row["name"], metric, scenes) for metric in _metrics(data)],
+        "digits": [FIDELITY_DIGITS[metric] for metric in _metrics(data)],
+    }
+
+
 def _name(data: Data, row: Data) -> str:
     name = WORDS.get(row["name"], str(row["name"]))
     several = len(data["systems"]) > 1
@@ -217,7 +272,7 @@ def _gain_chart(data: Data, metric: str, scenes: str, run: str) -> Chart:
     gains = [g for g in data["gains"] if (g["metric"], g["scenes"], g["run"]) == (metric, scenes, run)]
     points = [
         Point(
-            label=WORDS.get(g["against"], g["against"]),
+            label=WORDS.get(g["against"], g["against"].replace("run:", "run ")),
             value=float(g["cqs_difference"]),
             low=_ends(g["interval"])[0],
             high=_ends(g["interval"])[1],
@@ -273,7 +328,7 @@ def _fidelity_chart(data: Data, name: str, scenes: str) -> Chart:
         f"{name.replace('_', '')}-{scenes}",
         [_point(data, row, name, 2) for row in rows],
         title=titles[name],
-        axis=f"{METRICS[metric]} to the preferred image, lower is better",
+        axis=f"{METRICS[metric]}, lower is better",
         mark=Mark(value=float(identity[name]), label="identity"),
     )
 

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 
 from evaluation.metrics.cqs import Floats
-from evaluation.protocol import EvaluationProtocol
+from evaluation.protocol import Episode, EvaluationProtocol
 from evaluation.report.contenders import CONTROLS
 from evaluation.report.evaluation import Evaluation, Row
-from learning.data.dataset import Pixels, PreferenceDataset
+from learning.data.dataset import Judgment, Pixels, PreferenceDataset
 
 QUALITY = 86
 """Of WebP; the pictures are to be looked at, the numbers come from the pixels."""
@@ -53,11 +53,11 @@ def choose_examples(
     return [
         example
         for learner in evaluation.learners
-        for example in _examples_of(_headline_row(evaluation, learner.run), evaluation, dataset, protocol)
+        for example in _examples_of(headline_row(evaluation, learner.run), evaluation, dataset, protocol)
     ]
 
 
-def _headline_row(evaluation: Evaluation, run: str) -> Row:
+def headline_row(evaluation: Evaluation, run: str) -> Row:
     """The learner's own row by ΔE00; rows of new scenes come first."""
     return next(
         row
@@ -71,11 +71,11 @@ def _headline_row(evaluation: Evaluation, run: str) -> Row:
 def _examples_of(
     row: Row, evaluation: Evaluation, dataset: PreferenceDataset, protocol: EvaluationProtocol
 ) -> list[Example]:
-    labelled = _labelled(_gain(row, evaluation), protocol.seed)
+    labelled = _labelled(gains_of(row, evaluation), protocol.seed)
     return [_example(row, evaluation, dataset, protocol, label, index) for label, index in labelled]
 
 
-def _gain(row: Row, evaluation: Evaluation) -> Floats:
+def gains_of(row: Row, evaluation: Evaluation) -> Floats:
     """By how much each judgment's two outputs are nearer to the preferred image than the inputs were."""
     untouched = next(
         r
@@ -106,10 +106,7 @@ def _example(
     label: str,
     index: int,
 ) -> Example:
-    episodes = next(kind for kind in evaluation.episodes if kind.scenes == row.scenes)
-    rater = int(row.distances.rater[index])
-    episode = episodes.episodes[rater]
-    judgment = episode.evaluations[index - int((row.distances.rater < rater).sum())]
+    rater, episode, judgment = judgment_at(row, evaluation, index)
     preferred, other = (
         dataset.image(image, protocol.edit_size)
         for image in (judgment.preferred_image, judgment.rejected_image)
@@ -117,7 +114,7 @@ def _example(
     ids = [judgment.rejected_image, judgment.preferred_image]
     from_other, from_preferred = row.contender.editor.render(row.contender.profiles[rater], ids, ids)
     d = row.distances
-    between = float(_gain_base(evaluation, row)[index])
+    between = float(between_of(row, evaluation)[index])
     return Example(
         run=row.contender.run or "",
         label=label,
@@ -130,7 +127,15 @@ def _example(
     )
 
 
-def _gain_base(evaluation: Evaluation, row: Row) -> Floats:
+def judgment_at(row: Row, evaluation: Evaluation, index: int) -> tuple[int, Episode, Judgment]:
+    """Of the index-th evaluated judgment of a row: the rater's number, the episode, the judgment."""
+    episodes = next(kind for kind in evaluation.episodes if kind.scenes == row.scenes)
+    rater = int(row.distances.rater[index])
+    episode = episodes.episodes[rater]
+    return rater, episode, episode.evaluations[index - int((row.distances.rater < rater).sum())]
+
+
+def between_of(row: Row, evaluation: Evaluation) -> Floats:
     """ΔE00 between the two images of each judgment."""
     untouched = next(
         r
@@ -162,11 +167,11 @@ def _strip(
     )
 
 
-def data_address(pixels: Pixels) -> str:
+def data_address(pixels: Pixels, quality: int = QUALITY) -> str:
     """The image itself as an address, so that the page needs no other file."""
     levels = np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(levels).save(file, "WEBP", quality=QUALITY, method=4)
+    Image.fromarray(levels).save(file, "WEBP", quality=quality, method=4)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

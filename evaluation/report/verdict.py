@@ -1,12 +1,18 @@
-"""The report's one sentence: does the learner read its rater, or does it only do nothing gracefully?"""
+"""The report's one sentence: does the learner read its rater, or does it only do nothing gracefully?
+
+It is about every metric that was measured, and names those that were not.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.report.contenders import CONTROLS
-from evaluation.report_tables import raters_words
+from evaluation.report_tables import METRICS, raters_words
 
-TITLES = {"delta_e": "ΔE00", "lpips": "LPIPS", "psnr": "PSNR", "ssim": "SSIM"}
+TITLES = METRICS
+WORDS = {name: name.partition(":")[2].replace("_", " ") for name in CONTROLS}
+FEW = 2
+"""Up to so many failed controls are named."""
 
 
 def verdict_of(data: Mapping[str, Any]) -> str:
@@ -22,6 +28,15 @@ def verdict_of(data: Mapping[str, Any]) -> str:
     return f"{' '.join(sentences)} ({people}, {scenes} scenes.)"
 
 
+def verdicts_of(data: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The sentence of each run by itself."""
+    scenes = "new" if any(row["scenes"] == "new" for row in data["rows"]) else "known"
+    return [
+        {"run": system["run"], "sentence": _sentence(data, system["run"], scenes)}
+        for system in data["systems"]
+    ]
+
+
 def controls_passed(data: Mapping[str, Any], run: str, scenes: str) -> list[str]:
     """The controls that a run passes: its CQS is above the control's on every measured metric."""
     gains = [g for g in data["gains"] if g["run"] == run and g["scenes"] == scenes]
@@ -33,36 +48,54 @@ def _passed(gains: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _sentence(data: Mapping[str, Any], run: str, scenes: str) -> str:
-    passed = len(controls_passed(data, run, scenes))
-    identity = next(
+    against = [
         gain
         for gain in data["gains"]
-        if (gain["run"], gain["scenes"], gain["against"], gain["metric"])
-        == (run, scenes, "identity", "delta_e")
-    )
-    return f"{_reading(passed)}; {_against_identity(data, identity)}."
+        if (gain["run"], gain["scenes"], gain["against"]) == (run, scenes, "identity")
+    ]
+    if any(gain["interval"] is None for gain in against):
+        return "With one rater nothing can be said: intervals and controls need at least two."
+    return f"{_reading(data, run, scenes)}; {_against_identity(data, against)}."
 
 
-def _reading(passed: int) -> str:
-    of = f"{passed} of {len(CONTROLS)} controls"
-    if passed == len(CONTROLS):
+def _reading(data: Mapping[str, Any], run: str, scenes: str) -> str:
+    passed = controls_passed(data, run, scenes)
+    failed = [WORDS[name] for name in CONTROLS if name not in passed]
+    of = f"{len(passed)} of {len(CONTROLS)} controls on {_metrics_words(data, run, scenes)}"
+    if not failed:
         return f"Reads its references: {of}"
-    return (
-        f"Reads its references in part: {of}"
-        if passed
-        else f"Does not show that it reads its references: {of}"
-    )
+    if not passed:
+        return f"Does not show that it reads its references: {of}"
+    named = f", not {' and '.join(failed)}" if len(failed) <= FEW else ""
+    return f"Reads its references in part: {of}{named}"
 
 
-def _against_identity(data: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
-    interval = gain["interval"]
-    if interval is None:
-        return "with one rater nothing can be said about doing nothing"
-    if gain["passed"]:
-        return f"better than doing nothing by {_ratio(data, gain)} in CQS on ΔE00"
-    if float(interval[1]) < 0:
-        return f"worse than doing nothing ({_ratio(data, gain)} in CQS on ΔE00)"
-    return f"no better than doing nothing ({_ratio(data, gain)} in CQS on ΔE00, the interval holds 0)"
+def _metrics_words(data: Mapping[str, Any], run: str, scenes: str) -> str:
+    measured = {g["metric"] for g in data["gains"] if (g["run"], g["scenes"]) == (run, scenes)}
+    absent = [TITLES.get(m["metric"], m["metric"]) for m in data.get("missing", ())]
+    number = f"{len(measured)} metric{'' if len(measured) == 1 else 's'}"
+    return f"{number} ({' and '.join(absent)} missing)" if absent else number
+
+
+def _against_identity(data: Mapping[str, Any], gains: Sequence[Mapping[str, Any]]) -> str:
+    """By every metric: where the interval lies above 0, below it, or holds it."""
+    better = [g for g in gains if g["passed"]]
+    # Rounding of equal rows is no harm done.
+    worse = [g for g in gains if not g["passed"] and float(g["interval"][1]) < -1e-9]
+    if len(better) == len(gains):
+        return f"better than doing nothing on all of them ({_ratios(data, better)} in CQS)"
+    if better:
+        rest = [g for g in gains if g not in better]
+        return f"better than doing nothing on {_ratios(data, better)} in CQS, not on {_ratios(data, rest)}"
+    if len(worse) == len(gains):
+        return f"worse than doing nothing on all of them ({_ratios(data, worse)} in CQS)"
+    if worse:
+        return f"no better than doing nothing, and worse on {_ratios(data, worse)} in CQS"
+    return f"no better than doing nothing ({_ratios(data, gains[:1])} in CQS, the interval holds 0)"
+
+
+def _ratios(data: Mapping[str, Any], gains: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{TITLES.get(g['metric'], g['metric'])} {_ratio(data, g)}" for g in gains)
 
 
 def _ratio(data: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
@@ -72,4 +105,6 @@ def _ratio(data: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
         if (row["name"], row["scenes"], row["metric"]) == ("identity", gain["scenes"], gain["metric"])
     )
     percent = 100 * float(gain["cqs_difference"]) / float(identity["cqs"])
-    return f"{percent:+.0f} %".replace("-", "−")
+    digits = 0 if abs(percent) >= 1 else 1
+    text = f"{percent:+.{digits}f}"
+    return f"{'0' if float(text) == 0 else text} %".replace("-", "−")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
 
@@ -63,3 +64,10 @@ class MeanColour(_Double):
         **_: Any,
     ) -> list[Pixels]:
         return [np.clip(image + profile["shift"], 0, 1).astype(np.float32) for image in images]
+
+
+class MeanColourScored(MeanColour):
+    """Scores images too: by how far their mean colour lies along the rater's shift."""
+
+    def score(self, images: Sequence[Pixels], profile: Profile) -> npt.NDArray[np.float32]:
+        return np.array([image.mean((0, 1)) @ profile["shift"] for image in images], np.float32)

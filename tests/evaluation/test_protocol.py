@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.protocol import EvaluationProtocol, make_episodes, mixed_references, references_of
+from evaluation.protocol import EvaluationProtocol, make_episodes, mixed_references, reading, references_of
 from learning.data.dataset import Judgment
 
 HELD_OUT = {"s0", "s1"}
@@ -80,6 +80,37 @@ def test_a_rater_with_too_few_references_is_named_and_left_out():
 def test_a_rater_who_never_met_a_new_scene_is_left_out():
     known_only = [j for j in judgments("bob") if j.scene_id not in HELD_OUT]
     assert episodes({"bob": known_only}).left_out == {"bob": "has no judgment to evaluate on such scenes"}
+
+
+def test_a_rater_of_ties_alone_is_named_and_left_out():
+    assert episodes({"bob": []}).left_out == {
+        "bob": "has no answer that prefers one image: ties and checks say nothing about a taste"
+    }
+
+
+def test_unaligned_pairs_are_passed_over_and_counted():
+    def found(is_aligned):
+        protocol = EvaluationProtocol(references=6, evaluations=6)
+        return make_episodes({"alice": judgments("alice")}, HELD_OUT, "new", protocol, is_aligned)
+
+    everything = found(None)
+    some = found(lambda judgment: judgment.scene_id != "s0")
+    assert (everything.n_unaligned, some.n_unaligned) == (0, 5)
+    assert {j.scene_id for j in some.episodes[0].evaluations} == {"s1"}
+    assert some.episodes[0].references == everything.episodes[0].references
+    assert some.queries_sha256 != everything.queries_sha256
+    assert found(lambda judgment: False).left_out == {
+        "alice": "has 10 judgments on such scenes, all of pairs that do not lie on each other"
+    }
+
+
+def test_reading_fewer_references_changes_no_query():
+    whole = episodes({"alice": judgments("alice")}, "known")
+    fewer = reading(whole, 2)
+    assert fewer.queries_sha256 == whole.queries_sha256
+    assert fewer.episodes[0].references == whole.episodes[0].references[:2]
+    with pytest.raises(ValueError, match="7 references cannot be read of episodes that have 6"):
+        reading(whole, 7)
 
 
 def test_one_scene_alone_cannot_be_evaluated():

@@ -6,7 +6,7 @@ from evaluation.report.verdict import controls_passed, verdict_of
 METRICS = ("delta_e", "psnr", "ssim")
 
 
-def data(*, passed=(), gain=(0.01, 0.03), n=9, simulated=False, cqs=0.2):
+def data(*, passed=(), gain=(0.01, 0.03), others=None, n=9, simulated=False, cqs=0.2, missing=()):
     gains = [
         {
             "run": "first", "scenes": "new", "against": name, "metric": metric,
@@ -17,39 +17,67 @@ def data(*, passed=(), gain=(0.01, 0.03), n=9, simulated=False, cqs=0.2):
     ]  # fmt: skip
     gains += [
         {
-            "run": "first", "scenes": "new", "against": "identity", "metric": "delta_e",
-            "cqs_difference": sum(gain) / 2, "interval": list(gain), "passed": gain[0] > 0,
+            "run": "first", "scenes": "new", "against": "identity", "metric": metric,
+            "cqs_difference": sum(ends) / 2, "interval": list(ends), "passed": ends[0] > 0,
         }
+        for metric in METRICS
+        for ends in [others if others and metric != "delta_e" else gain]
     ]  # fmt: skip
     return {
         "simulated": simulated,
         "episodes": {"new": {"raters": n}},
         "systems": [{"run": "first", "name": "upe"}],
-        "rows": [{"name": "identity", "scenes": "new", "metric": "delta_e", "cqs": cqs}],
+        "rows": [{"name": "identity", "scenes": "new", "metric": m, "cqs": cqs} for m in METRICS],
+        "missing": [{"metric": name} for name in missing],
         "gains": gains,
     }
 
 
 def test_all_controls_and_better_than_identity():
     assert verdict_of(data(passed=CONTROLS)) == (
-        "Reads its references: 5 of 5 controls; better than doing nothing by +10 % in CQS on ΔE00. "
-        "(9 raters, new scenes.)"
+        "Reads its references: 5 of 5 controls on 3 metrics; better than doing nothing on all of them "
+        "(ΔE00 +10 %, PSNR +10 %, SSIM +10 % in CQS). (9 raters, new scenes.)"
     )
 
 
 def test_no_control_and_no_better():
     assert verdict_of(data(gain=(-0.01, 0.01))).startswith(
-        "Does not show that it reads its references: 0 of 5 controls; no better than doing nothing (+0 %"
+        "Does not show that it reads its references: 0 of 5 controls on 3 metrics; no better than doing nothing "
+        "(ΔE00 0 %"
     )
 
 
 def test_worse_than_identity():
-    assert "worse than doing nothing (−10 %" in verdict_of(data(gain=(-0.03, -0.01)))
+    assert "worse than doing nothing on all of them (ΔE00 −10 %, " in verdict_of(data(gain=(-0.03, -0.01)))
+
+
+def test_better_by_one_metric_alone_is_not_better():
+    assert "; better than doing nothing on ΔE00 +10 % in CQS, not on PSNR −10 %, SSIM −10 %." in verdict_of(
+        data(others=(-0.03, -0.01))
+    )
+    assert "; no better than doing nothing, and worse on PSNR −10 %, SSIM −10 % in CQS." in verdict_of(
+        data(gain=(-0.01, 0.01), others=(-0.03, -0.01))
+    )
+
+
+def test_a_metric_that_is_missing_is_said():
+    assert "5 of 5 controls on 3 metrics (LPIPS missing); " in verdict_of(
+        data(passed=CONTROLS, missing=["lpips"])
+    )
 
 
 def test_some_controls_are_reading_in_part():
-    verdict = verdict_of(data(passed=CONTROLS[:3]))
-    assert verdict.startswith("Reads its references in part: 3 of 5 controls")
+    assert verdict_of(data(passed=CONTROLS[:2])).startswith(
+        "Reads its references in part: 2 of 5 controls on 3 metrics; "
+    )
+    assert "4 of 5 controls on 3 metrics, not wrong query; " in verdict_of(data(passed=CONTROLS[:4]))
+
+
+def test_of_one_rater_nothing_is_claimed():
+    one = data(n=1)
+    for gain in one["gains"]:
+        gain |= {"interval": None, "passed": False}
+    assert verdict_of(one).startswith("With one rater nothing can be said")
 
 
 def test_simulated_raters_are_called_simulated():
