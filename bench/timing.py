@@ -34,12 +34,12 @@ def peak_extra_mb(function: Callable[[], object]) -> float:
     function()
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _memory_mb("VmRSS")
+    before = memory_mb("VmRSS")
     function()
-    return _memory_mb("VmHWM") - before
+    return memory_mb("VmHWM") - before
 
 
-def _memory_mb(field: str) -> float:
+def memory_mb(field: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e6
 

@@ -52,7 +52,7 @@ def run_log(folder: Path) -> str:
 
 
 def run_config(folder: Path) -> dict[str, Any]:
-    """config.json without its hundreds of packages, nested settings under names with dots; empty where there is no
+    """config.json without its long lists, nested settings under names with dots; empty where there is no
     whole file.
     """
     try:
@@ -60,7 +60,8 @@ def run_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     found = dict(_flat(data)) if isinstance(data, dict) else {}
-    found.pop("environment.packages", None)
+    for name in ("environment.packages", "dataset.left_out"):
+        found.pop(name, None)
     return found
 
 

@@ -294,7 +294,7 @@ def fit(
     facts = dataset_facts(
         dataset,
         raters=sampler.n_raters,
-        left_out=len(sampler.left_out),
+        left_out=sampler.left_out,
         images=len(sampler.images),
         judgments=sampler.n_judgments,
     )

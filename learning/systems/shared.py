@@ -71,15 +71,24 @@ def described(system: str, config: Any, dataset: Mapping[str, Any] | None = None
 
 
 def dataset_facts(
-    dataset: PreferenceDataset, *, raters: int, left_out: int, images: int, judgments: int
+    dataset: PreferenceDataset, *, raters: int, left_out: int | Sequence[str], images: int, judgments: int
 ) -> dict[str, Any]:
-    """What config.json and the model card say of the data that was trained on."""
+    """What config.json, the log and the model card say of the data that was trained on.
+
+    Args:
+        dataset: all of it.
+        raters: who were trained on.
+        left_out: the ids of those with too few answers, or how many they are.
+        images: that were trained on.
+        judgments: likewise.
+    """
     return {
         "name": dataset.name,
         "sha256": dataset.sha256,
         "simulated": dataset.is_simulated,
         "training_raters": raters,
-        "raters_left_out": left_out,
+        "raters_left_out": left_out if isinstance(left_out, int) else len(left_out),
+        "left_out": [] if isinstance(left_out, int) else list(left_out),
         "training_scenes": len(dataset.training_scenes()),
         "training_images": images,
         "training_judgments": judgments,

@@ -33,6 +33,8 @@ from learning.training.processes import is_main
 
 FORMAT = 1
 """Of config.json and the weights' names; a run of another format is refused."""
+NAMED = 20
+"""Of the raters left out; all stand in config.json."""
 UNDECIDING = ("workers", "tensorboard")
 """Settings of the loop that a resumed run may have otherwise."""
 Tensors = Mapping[str, torch.Tensor]
@@ -83,6 +85,8 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
             raise RunError(f"{folder} is not empty and holds no run; name a folder that is new")
         write_config(folder, config)
         log(folder, f"{config['system']}, preset {config['preset']}, backbone {config['backbone']}")
+        if left_out := _raters_left_out(config.get("dataset", {})):
+            log(folder, f"raters left out: {left_out}")
         return
     if not resume:
         raise RunError(f"{folder} holds a run already; go on with --resume, or name another folder")
@@ -234,7 +238,7 @@ def write_card(folder: Path, title: str, *, n_parameters: int) -> None:
 | dataset | {dataset["name"]}, sha256 `{dataset["sha256"]}` |
 | trained on | {dataset["training_judgments"]} answers of {dataset["training_raters"]} {of}, \
 {dataset["training_images"]} images of {dataset["training_scenes"]} scenes |
-| raters left out | {dataset["raters_left_out"]} had too few answers on training scenes |
+| raters left out | {_raters_left_out(dataset) or "none"} |
 | backbone | {config["backbone"]} |
 | parameters | {n_parameters:,} without the backbone |
 | seed | {config["seed"]} |
@@ -248,6 +252,16 @@ Every setting stands in `config.json`, every logged step in `curves.parquet`.
 Photos unlike the training scenes may be edited badly. Held-out raters and scenes were not seen in training.
 """,
     )
+
+
+def _raters_left_out(dataset: Mapping[str, Any]) -> str:
+    """How many and who; empty where nobody is."""
+    count, names = dataset.get("raters_left_out", 0), dataset.get("left_out", [])
+    if not count:
+        return ""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    who = f": {', '.join(names[:NAMED])}{more}" if names else ""
+    return f"{count} had too few answers that prefer an image, on training scenes{who}"
 
 
 def log(folder: Path, message: str) -> None:

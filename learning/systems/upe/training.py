@@ -43,7 +43,7 @@ def fit(
     facts = dataset_facts(
         dataset,
         raters=sampler.of.n_raters,
-        left_out=len(sampler.of.left_out),
+        left_out=sampler.of.left_out,
         images=len(sampler.of.images),
         judgments=sampler.of.n_judgments,
     )

@@ -129,7 +129,7 @@ def _facts(
     used = np.concatenate(list(rows.values()))
     images = np.union1d(dataset.judgments.preferred[used], dataset.judgments.rejected[used])
     return dataset_facts(
-        dataset, raters=len(rows), left_out=len(left_out), images=len(images), judgments=len(used)
+        dataset, raters=len(rows), left_out=left_out, images=len(images), judgments=len(used)
     )
 
 

@@ -159,6 +159,22 @@ def test_a_missing_image_is_named(folder):
         PreferenceDataset.load(folder)
 
 
+def test_a_dataset_whose_images_were_not_copied_says_so(folder):
+    for path in (folder / "images").iterdir():
+        path.unlink()
+    (folder / "images").rmdir()
+    with pytest.raises(
+        DatasetError, match=r"images/.*\.png and 15 others is missing; images\.parquet names it"
+    ):
+        PreferenceDataset.load(folder)
+
+
+def test_a_dataset_without_any_image_says_so(folder):
+    edit_table(folder, "images", lambda table: table.slice(0, 0))
+    with pytest.raises(DatasetError, match=r"images\.parquet has no rows; there is nothing to learn from"):
+        PreferenceDataset.load(folder)
+
+
 def test_a_flipped_byte_in_an_image_is_found_when_it_is_read(folder):
     path = folder / f"images/{image_id(1, 2)}.png"
     content = bytearray(path.read_bytes())

@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from learning.data.dataset import DatasetError, PreferenceDataset
@@ -87,9 +88,40 @@ def test_raters_with_too_few_answers_are_named_and_left_out(tmp_path):
     assert sampler.n_raters == 3
 
 
+def test_a_rater_who_only_ever_said_no_difference_is_left_out(tmp_path):
+    folder = make_dataset(tmp_path / "d")
+    _make_ties(folder, lambda rater: rater == "rater3")
+    sampler = EpisodeSampler(PreferenceDataset.load(folder), EpisodeConfig())
+    assert sampler.left_out == ["rater3"]
+    assert sampler.n_raters == 3
+
+
+def test_where_nobody_prefers_anything_there_is_nothing_to_train_on(tmp_path):
+    folder = make_dataset(tmp_path / "d")
+    _make_ties(folder, lambda rater: True)
+    dataset = PreferenceDataset.load(folder)
+    assert dataset.judgments.n_ties == 72
+    with pytest.raises(DatasetError, match=r"none of the 4 valid training raters has .* nothing to train on"):
+        EpisodeSampler(dataset, EpisodeConfig())
+
+
+def _make_ties(folder, is_one):
+    def change(table):
+        ties = [is_one(rater) for rater in table["rater_id"].to_pylist()]
+        for name, value in (("chosen_side", "tie"), ("preferred_image", None), ("rejected_image", None)):
+            kept = table[name].to_pylist()
+            column = pa.array(
+                [value if t else k for t, k in zip(ties, kept, strict=True)], table.schema.field(name).type
+            )
+            table = table.set_column(table.column_names.index(name), table.schema.field(name), column)
+        return table
+
+    edit_table(folder, "judgments", change)
+
+
 def test_without_any_rater_to_train_on_it_says_so(tmp_path):
     dataset = PreferenceDataset.load(make_dataset(tmp_path / "d", n_answers=2))
-    with pytest.raises(DatasetError, match="none of the 4 valid training raters has 3 answers"):
+    with pytest.raises(DatasetError, match=r"none of the 4 valid training raters has 3 answers"):
         EpisodeSampler(dataset, CONFIG)
 
 

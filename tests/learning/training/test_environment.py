@@ -3,7 +3,7 @@ from importlib import metadata
 import torch
 
 from learning.training.environment import environment, installed_packages, software_versions
-from learning.training.run_folder import other_setting, read_config, write_config
+from learning.training.run_folder import open_run, other_setting, read_config, write_config
 
 
 def test_every_installed_package_is_named_as_pip_reads_it():
@@ -34,3 +34,14 @@ def test_a_resumed_run_may_have_other_workers_and_no_other_steps(tmp_path):
     assert other_setting(tmp_path, {**run, "settings": {"loop": {"steps": 3, "workers": 4}}}) == ""
     other = other_setting(tmp_path, {**run, "settings": {"loop": {"steps": 4, "workers": 0}}})
     assert other == "settings, loop, steps (3 there, 4 now)"
+
+
+def test_raters_left_out_are_counted_and_named_in_the_log(tmp_path):
+    left_out = [f"rater{n}" for n in range(25)]
+    dataset = {"sha256": "0", "raters_left_out": 25, "left_out": left_out}
+    run = {"system": "test", "preset": "tiny", "backbone": None, "settings": {}, "dataset": dataset}
+    open_run(tmp_path / "run", run, resume=False)
+    log = (tmp_path / "run/log.txt").read_text()
+    assert "raters left out: 25 had too few answers" in log
+    assert "rater0, rater1, " in log
+    assert "rater19 and 5 more" in log
