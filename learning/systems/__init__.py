@@ -15,6 +15,9 @@ SYSTEMS: dict[str, str] = {
     "neural_preset": "learning.systems.neural_preset",
     "deep_photo": "learning.systems.deep_photo",
     "exemplar": "learning.systems.exemplar",
+    "pienet": "learning.systems.pienet",
+    "msm": "learning.systems.msm",
+    "pif": "learning.systems.pif",
     "pif_lite": "learning.systems.pif_lite",
     "preflut": "learning.systems.preflut",
 }
@@ -25,6 +28,9 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "neural_preset": ("tiny", "paper", "full"),
     "deep_photo": ("tiny", "full", "paper"),
     "exemplar": ("tiny", "paper"),
+    "pienet": ("tiny", "paper"),
+    "msm": ("tiny", "paper"),
+    "pif": ("tiny", "paper"),
     "pif_lite": ("tiny", "paper"),
     "preflut": ("tiny", "paper"),
 }

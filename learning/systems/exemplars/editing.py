@@ -34,6 +34,13 @@ class LiftingConfig:
             raise ValueError(f"lut_size is {self.lut_size}; it must be from 2 to 65")
 
 
+def lifted(before: Pixels, after: Pixels, image: Pixels, config: LiftingConfig) -> Pixels:
+    """The edit from `before` to `after`, done to an image of any size."""
+    if config.method == "lut":
+        return apply_lut(image, fit_lut(before, after, size=config.lut_size))
+    return apply_bilateral_grid(image, fit_bilateral_grid(before, after))
+
+
 class FixedSizeEditor:
     """`render` and `bake` of a system that edits squares of `edit_size` pixels."""
 
@@ -58,11 +65,7 @@ class FixedSizeEditor:
         guides = images if guides is None else guides
         rendered = []
         for image, guide in zip(images, guides, strict=True):
-            before, after = self._small_edit(guide, profile)
-            if self._lifting.method == "lut":
-                full = apply_lut(image, fit_lut(before, after, size=self._lifting.lut_size))
-            else:
-                full = apply_bilateral_grid(image, fit_bilateral_grid(before, after))
+            full = lifted(*self._small_edit(guide, profile), image, self._lifting)
             rendered.append(np.clip(image + np.float32(strength) * (full - image), 0, 1))
         return rendered
 
