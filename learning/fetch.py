@@ -73,7 +73,10 @@ def _fetch(choice: BackboneChoice, into: Path | None) -> str:
 def _timm_repository(choice: BackboneChoice) -> str:
     import timm
 
-    config = timm.get_pretrained_cfg(choice.network, allow_unregistered=True)
+    try:
+        config = timm.get_pretrained_cfg(choice.network, allow_unregistered=False)
+    except RuntimeError:  # no such network
+        config = None
     if config is None or not config.hf_hub_id:
         raise ValueError(f"timm has no pretrained weights called {choice.network!r} on the hub")
     return str(config.hf_hub_id)
@@ -83,7 +86,10 @@ def _fetch_torchvision(choice: BackboneChoice, into: Path | None) -> str:
     """Into torch's cache, or into the folder; its hash is checked."""
     import torchvision
 
-    weights = torchvision.models.get_model_weights(choice.network).DEFAULT
+    try:
+        weights = torchvision.models.get_model_weights(choice.network).DEFAULT
+    except ValueError as error:
+        raise ValueError(f"torchvision has no network {choice.network!r}") from error
     folder = into or Path(torch.hub.get_dir()) / "checkpoints"
     try:
         torch.hub.load_state_dict_from_url(
