@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 HOW = (
-    "Training in many processes needs Accelerate: pip install 'accelerate>=1.10'. Without it start one process: "
+    "Training in many processes needs Accelerate: pip install 'tonalist[multi-gpu]'. Without it start one process: "
     "python -m learning.train ..."
 )
 
