@@ -13,8 +13,9 @@ import torch
 
 from learning.renderers.windows import Window, cells_needed
 
-TILE = 512
-"""Side of a tile in pixels."""
+TILE = 256
+"""Side of a tile in pixels on a CPU, twice as fast as 512 because the layers in between stay nearer; on an accelerator
+four times that."""
 KEPT_BYTES = 2**29
 """A photo's features up to this size are kept between the passes of a head that needs several."""
 
@@ -61,12 +62,13 @@ def residual_in_tiles(
         guide: (1, 3, h, w) in [0, 1]: what is encoded; need not have the size of the answer.
         embedding: (1, E), beside the features; E may be 0.
         size: height and width of the answer.
-        tile: side of a tile in pixels; None for TILE.
+        tile: side of a tile in pixels; None for what suits the device.
 
     Returns:
         (1, 3, *size).
     """
-    passes = _windows(encoder, head.reach, guide, size, tile or TILE)
+    tile = tile or (TILE if guide.device.type == "cpu" else 4 * TILE)
+    passes = _windows(encoder, head.reach, guide, size, tile)
     contexts: list[torch.Tensor] = []
     for _ in range(head.summaries):
         summed: torch.Tensor | None = None
