@@ -173,7 +173,7 @@ class MaskedStyleModel(FixedSizeEditor):
 
     def __init__(self, network: Network, config: Config) -> None:
         self.config = config
-        self.edit_size, self.reference_size = config.edit_size, config.edit_size
+        self.edit_size, self.reference_size = config.edit_size, 2 * config.edit_size
         self._network = network.eval()
         self._device = next(network.parameters()).device
         self._lifting = config.lifting
