@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from skimage.data import astronaut
 
-from bench.simpps.cells import PROTOCOLS, Benchmark, beside, read_json, write_json
+from bench.simpps.cells import PROTOCOLS, SCENES_OF, Benchmark, beside, read_json, write_json
 from evaluation.protocol import episodes_of
 from evaluation.report.build import report_build
 from learning.data.dataset import PreferenceDataset
@@ -49,6 +49,8 @@ def make_report(bench: Benchmark, level: str, systems: Sequence[str]) -> dict[st
         dataset_folder=bench.dataset(level),
         out=folder,
         protocol=PROTOCOLS[bench.preset],
+        pictures=0,
+        on=SCENES_OF[bench.preset],
     )
     facts = {"made_of": made_of, "seconds": round(time.monotonic() - started, 1)}
     write_json(folder / "cells.json", facts)

@@ -1,11 +1,11 @@
 """From run folders and a dataset folder to report.html and report.json."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.protocol import EvaluationProtocol
+from evaluation.protocol import SCENES, EvaluationProtocol, Scenes
 from evaluation.report.evaluation import evaluate
 from evaluation.report.gallery import PICTURES_OF_RATER, write_gallery
 from evaluation.report.page import page_html
@@ -30,6 +30,7 @@ def report_build(
     report: Report = silent,
     device: str | None = None,
     pictures: int = PICTURES_OF_RATER,
+    on: Sequence[Scenes] = SCENES,
 ) -> dict[str, Any]:
     """Evaluate runs on a dataset, write the report's folder, and return what report.json holds.
 
@@ -43,6 +44,7 @@ def report_build(
         report: told of progress.
         device: where outputs are measured, such as `cpu` or `cuda`; None takes the accelerator where there is one.
         pictures: judgments of each rater on the pages of pictures; 0 makes no such pages.
+        on: which kinds of scenes.
 
     Raises:
         DatasetError, RunError, WeightsMissing: what is to be read cannot be.
@@ -59,6 +61,7 @@ def report_build(
         folders=runs,
         device=device or str(best_device()),
         pictures=pictures,
+        on=on,
     )
 
 
@@ -72,10 +75,11 @@ def write_report(
     folders: Mapping[str, Path] | None = None,
     device: str = "cpu",
     pictures: int = PICTURES_OF_RATER,
+    on: Sequence[Scenes] = SCENES,
 ) -> dict[str, Any]:
     """`report_build` for what is loaded already."""
     evaluation = evaluate(
-        dataset, systems, protocol, report, folders=folders, profiles=out / PROFILES, device=device
+        dataset, systems, protocol, report, folders=folders, profiles=out / PROFILES, device=device, on=on
     )
     report(0, 1, "drawing the report")
     examples = choose_examples(evaluation, dataset, protocol)

@@ -22,7 +22,7 @@ from evaluation.metrics.intervals import (
     mean_interval,
 )
 from evaluation.metrics.metric import Metric, MetricMissing, load_metrics
-from evaluation.protocol import SCENES, Episodes, EvaluationProtocol, episodes_of, reading
+from evaluation.protocol import SCENES, Episodes, EvaluationProtocol, Scenes, episodes_of, reading
 from evaluation.report.contenders import CONTROLS, Contender, Learner, Untouched
 from evaluation.report.costs import costs_of, machine, run_facts
 from evaluation.report.measuring import Measurer, measure_contenders
@@ -73,6 +73,7 @@ def evaluate(
     profiles: Path | None = None,
     device: str | torch.device = "cpu",
     reads: int | None = None,
+    on: Sequence[Scenes] = SCENES,
 ) -> Evaluation:
     """Evaluate each system of `systems` (run name → system) beside the floors and the ceiling.
 
@@ -86,13 +87,14 @@ def evaluate(
         device: where outputs are measured; systems choose their own.
         reads: how many of the protocol's references a system reads, the first ones; all by default. Evaluations
             that differ in it alone are of the same raters and judgments.
+        on: which kinds of scenes.
 
     Raises:
         NothingToEvaluate: no validation rater has judgments enough.
     """
     folders = folders or {}
     is_aligned = _aligned_by(dataset)
-    kinds = [episodes_of(dataset, scenes, protocol, is_aligned) for scenes in SCENES]
+    kinds = [episodes_of(dataset, scenes, protocol, is_aligned) for scenes in on]
     if not any(kind.episodes for kind in kinds):
         raise NothingToEvaluate(_why_nothing(dataset, protocol, kinds))
     kinds = [kind for kind in kinds if kind.episodes]
@@ -216,7 +218,7 @@ def _row(row: Row, weights: Floats) -> dict[str, Any]:
 
 
 def _rater_mean(distances: Distances, weights: Floats) -> dict[str, Any]:
-    """The mean of the raters' own CQS; above the pooled one, since the formula comes before the mean."""
+    """The mean of the raters' own CQS; usually above the pooled one, since the formula comes before the mean."""
     own = np.array([found.cqs for found in per_rater(distances).values()])
     interval = mean_interval(own, np.arange(own.size), weights) if np.isfinite(own).all() else None
     return {"cqs_per_rater": _json(float(own.mean())), "cqs_per_rater_interval": _json_interval(interval)}

@@ -66,7 +66,8 @@ def test_all_scenes_of_a_photo_are_on_one_side(small):
 
 def test_the_clear_level_leaves_room_on_new_scenes(small):
     protocol = EvaluationProtocol(edit_size=64, metric_size=64)
-    found = evaluate(PreferenceDataset.load(small), {}, protocol).data
+    found = evaluate(PreferenceDataset.load(small), {}, protocol, on=("new",)).data
+    assert set(found["episodes"]) == {"new"}
     assert found["oracle"]["ratio"]["new"] >= 1.3
 
 
