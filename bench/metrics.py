@@ -33,7 +33,7 @@ from evaluation.metrics.metric import (
 from evaluation.report.threads import one_core_each
 
 OUTPUTS = 16
-ROUNDS = 5
+ROUNDS = 3
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

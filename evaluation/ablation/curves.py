@@ -56,7 +56,7 @@ def _draw(data: Mapping[str, Any], out: Path, metric: str, scenes: str, along: s
         "svg.hashsalt": "ablation",
     }
     with rc_context(style):
-        canvas = Canvas(figsize=(6.4, 4.2), layout="constrained", facecolor="white")
+        canvas = Canvas(figsize=(6.4, 4.6), layout="constrained", facecolor="white")
         axes = canvas.add_subplot(facecolor="white")
         ticks = sorted({cell[along] for cell in data["cells"]})
         for number, (label, cells) in enumerate(_lines(data["cells"], across).items()):
@@ -81,7 +81,7 @@ def _draw(data: Mapping[str, Any], out: Path, metric: str, scenes: str, along: s
         axes.set_xlabel(AXES[along])
         axes.set_ylabel(f"CQS on {TITLES[metric]}, higher is better")
         axes.grid(axis="y", color="#dddddd", lw=0.6)
-        axes.legend(frameon=False, fontsize=8.5)
+        canvas.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
         mark = "SIMULATED raters, " if data["simulated"] else ""
         title = f"{mark}{scenes} scenes, 95 % intervals over raters"
         axes.set_title(title, fontsize=10, loc="left")

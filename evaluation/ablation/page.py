@@ -6,7 +6,7 @@ from typing import Any
 
 from evaluation.ablation.curves import TITLES, Figure, row_of
 from evaluation.comparison import paired_difference
-from evaluation.report.page import environment
+from evaluation.report.page import DIGITS, environment
 from learning.training.run_folder import write_text
 
 
@@ -15,7 +15,7 @@ def write_page(data: Mapping[str, Any], figures: Sequence[Figure], out: Path) ->
     html = (
         environment()
         .get_template("ablation.html.j2")
-        .render(data=data, figures=figures, tables=_tables(data), titles=TITLES)
+        .render(data=data, figures=figures, tables=_tables(data), titles=TITLES, digits=DIGITS)
     )
     write_text(out / "index.html", html)
 

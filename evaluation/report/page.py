@@ -94,7 +94,8 @@ def figure(value: Any, digits: int = 3) -> str:
     number = float(value)
     if number in (float("inf"), float("-inf")):
         return "∞" if number > 0 else "−∞"
-    return f"{number:.{digits}f}".replace("-", "−")
+    text = f"{number:.{digits}f}"
+    return (text.removeprefix("-") if float(text) == 0 else text).replace("-", "−")
 
 
 def interval(ends: Sequence[Any] | None, digits: int = 3) -> str:
