@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+ON_DEVICE = (
+    "these data are held on the accelerator, where workers cannot reach them: take 0 workers (--workers 0)"
+)
 AHEAD = 4
 """Batches that each worker has ready."""
 
@@ -72,6 +75,8 @@ def batches(data: StepData, numbers: Sequence[int], workers: int, device: torch.
                 f"memory: take fewer than {workers} workers (--workers), or 0"
             ) from error
         if isinstance(batch, _Error):
+            if "re-initialize CUDA" in str(batch.error):
+                raise WorkerDied(ON_DEVICE) from batch.error
             raise batch.error
         yield moved(batch, device)
 

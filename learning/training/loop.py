@@ -20,7 +20,7 @@ from learning.training.batches import StepData, WorkerDied, as_plain, batches, s
 from learning.training.checkpoint import TrainingState, last_checkpoint, load_checkpoint, save_checkpoint
 from learning.training.ema import WeightAverage
 from learning.training.event_file import EventFile
-from learning.training.processes import Processes, launched, share_means, share_weights
+from learning.training.processes import Processes, launched, share_first, share_means
 from learning.training.run_folder import log, remove_checkpoints, write_curves, write_weights
 from variants.progress import Report, silent
 
@@ -134,7 +134,9 @@ def train(
         state = _new_state(network, config)
         if resume:
             load_checkpoint(state, folder, system)
-        share_weights(network)
+        share_first([*network.parameters(), *network.buffers()])
+        if state.average:
+            share_first(state.average.tensors.values())
         training = _Training(
             state=state, step_loss=step_loss, config=config, folder=folder, system=system, seed=seed,
             processes=processes, before_step=before_step,

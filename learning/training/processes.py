@@ -60,13 +60,13 @@ def own_device() -> torch.device | None:
     return device
 
 
-def share_weights(network: nn.Module) -> None:
-    """Give every process the first one's weights."""
+def share_first(tensors: Iterable[torch.Tensor]) -> None:
+    """Give every process the first one's values, in place."""
     if launched().count == 1:
         return
     own_device()
     with torch.no_grad():
-        for tensor in (*network.parameters(), *network.buffers()):
+        for tensor in tensors:
             torch.distributed.broadcast(tensor.data, 0)
 
 

@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
         network,
         Data(),
         lambda progress, x: {"loss": network(x).square().mean()},
-        LoopConfig(steps=6, learning_rate=0.01, log_every=2),
+        LoopConfig(steps=6, learning_rate=0.01, log_every=2, ema=0.5),
         run,
         system="test",
         seed=5,
