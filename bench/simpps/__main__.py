@@ -25,7 +25,7 @@ from bench.simpps.cells import (
 from bench.simpps.measure import machine, make_report, measure_speed
 from bench.timing import print_rows
 from evaluation.simulation import simpps
-from learning.systems import PRESETS, SYSTEMS, UNTRAINED
+from learning.systems import PHOTO_READERS, PRESETS, SYSTEMS
 from variants.cores import usable_cores
 
 DOCS = ROOT / "docs" / "simpps.md"
@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     known = ", ".join(_systems_with("tiny"))
     parser.add_argument("--levels", default=",".join(simpps.LEVELS), metavar="A,B", help="(default all)")
-    parser.add_argument("--systems", default="", metavar="A,B", help=f"default all with the preset: {known}")
+    parser.add_argument(
+        "--systems", default="", metavar="A,B", help=f"default all that learn from pairs: {known}"
+    )
     parser.add_argument("--preset", choices=list(simpps.SIZES), default="tiny", help="(default tiny)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "simpps", metavar="DIR")
     parser.add_argument("--seed", type=int, default=simpps.PUBLISHED_SEED, metavar="N", help="(default 0)")
@@ -85,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _systems_with(preset: str) -> list[str]:
-    """Systems that learn from answers and have this preset."""
-    return [name for name in SYSTEMS if preset in PRESETS[name] and name not in UNTRAINED]
+    """Systems with this preset that learn from answers; the others read liked photos, and may be named."""
+    return [name for name in SYSTEMS if preset in PRESETS[name] and name not in PHOTO_READERS]
 
 
 def _benchmark(options: argparse.Namespace) -> Benchmark:
@@ -97,7 +99,7 @@ def _benchmark(options: argparse.Namespace) -> Benchmark:
             raise ValueError(f"there is no level {name!r}; there are {', '.join(simpps.LEVELS)}")
     for name in systems:
         if options.preset not in PRESETS.get(name, ()):
-            there = ", ".join(_systems_with(options.preset))
+            there = ", ".join(system for system in SYSTEMS if options.preset in PRESETS[system])
             raise ValueError(
                 f"there is no system {name!r} with the preset {options.preset}; there are {there}"
             )
