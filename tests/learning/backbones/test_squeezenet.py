@@ -53,7 +53,7 @@ def test_a_learner_trains_with_it(choice, tmp_path):
         upe.tiny(),
         backbone=choice,
         views=dataclasses.replace(upe.tiny().views, count=1, size=8),
-        loop=LoopConfig(steps=30, log_every=1),
+        loop=LoopConfig(steps=20, log_every=1),
     )
     system = upe.fit(dataset, config, tmp_path / "run", silent)
     losses = [row["loss_ranking"] for row in curves(tmp_path / "run")]
