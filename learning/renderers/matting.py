@@ -60,7 +60,7 @@ class MattingEnergy:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) of the content's size → a scalar."""
-        energy: torch.Tensor = _Energy.apply(images, self._matrix)  # type: ignore[no-untyped-call]
+        energy: torch.Tensor = _Energy.apply(images, self._matrix)
         return energy
 
 
@@ -71,7 +71,8 @@ class _Energy(torch.autograd.Function):
         product = torch.sparse.mm(matrix, rows)
         ctx.save_for_backward(product)
         ctx.shape, ctx.dtype = images.shape, images.dtype
-        return (rows * product).sum().to(images.dtype)
+        energy: torch.Tensor = (rows * product).sum().to(images.dtype)
+        return energy
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
@@ -111,7 +112,7 @@ def affine_filter(
     if radius:
         maps = _smoothed(maps, content, radius, sigma_space, sigma_range)
     colors = np.concatenate([content, np.ones((*content.shape[:2], 1))], axis=-1)
-    return np.clip(np.einsum("hwi,hwij->hwj", colors, maps), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.einsum("hwi,hwij->hwj", colors, maps), 0, 1), np.float32)
 
 
 def _local_maps(content: Array, result: Array, ridge: float) -> Array:

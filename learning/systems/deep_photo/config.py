@@ -23,10 +23,10 @@ class LossConfig:
     variation: float = 1e-3
     """Of the squared differences of neighbouring pixels."""
     matting: float = 1e4
-    smoothness: float = 10.0
-    """Of the squared second differences of a LUT's departure from the identity; not used for pixels."""
+    smoothness: float = 2e4
+    """Of a LUT's squared second differences and wrong slopes, in units of its lattice; not used for pixels."""
     balance: str = "energy"
-    """energy: each loss is relative to what it compares with, and the Matting Laplacian's counts for one pixel, so
+    """energy: each loss is relative to what it compares, and the Matting Laplacian's counts for one pixel, so
     that the weights serve any network and any size. published: plain sums and means, for Caffe's VGG-19."""
     input: str = "torchvision"
     """How the network wants its pixels. torchvision: RGB, scaled by ImageNet's deviations; caffe: BGR levels of

@@ -68,26 +68,30 @@ class TransferLoss:
             maps, _ = features(styles)
             masks = features.masks_of(style_masks, style_size)
             self._wanted = [masked_grams(f, m) for f, m in zip(maps, masks, strict=True)]
-            _, self._content = features(content)
-        self._masks = features.masks_of(content_masks, size)
+            own, self._content = features(content)
+            self._masks = features.masks_of(content_masks, size)
+            start = [masked_grams(f, m) for f, m in zip(own, self._masks, strict=True)]
         self._is_relative = config.balance == "energy"
+        # Of a calm style and a busy photo, the style alone as the unit would drown all other losses.
+        self._units = [(s.square() + w.square()).mean() / 2 for s, w in zip(start, self._wanted, strict=True)]
+        self._content_unit = self._content.square().mean()
 
     def __call__(self, image: torch.Tensor, *, with_matting: bool = True) -> torch.Tensor:
         """(1, 3, H, W) → a scalar."""
         config = self._config
         maps, content = self._features(image)
-        loss = config.content * self._error(content, self._content).mean()
-        for found, masks, wanted in zip(maps, self._masks, self._wanted, strict=True):
-            grams = masked_grams(found, masks)
+        loss = config.content * self._error(content, self._content, self._content_unit)
+        compared = zip(maps, self._masks, self._wanted, self._units, strict=True)
+        for found, masks, wanted, unit in compared:
             shares = masks.mean(dim=(0, 2, 3))  # (K,)
-            for gram, target, share in zip(grams, wanted, shares, strict=True):
-                loss = loss + config.style * share * self._error(gram, target).mean()
+            for gram, target, share in zip(masked_grams(found, masks), wanted, shares, strict=True):
+                loss = loss + config.style * share * self._error(gram, target, unit)
         pixels = image.shape[-1] * image.shape[-2] if self._is_relative else 1
         loss = loss + config.variation * total_variation(image) / pixels
         if with_matting and self._matting is not None:
             loss = loss + config.matting * self._matting(image) / pixels
         return loss
 
-    def _error(self, found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        squared = (found - wanted).square()
-        return squared / wanted.square().mean().clamp(min=1e-12) if self._is_relative else squared
+    def _error(self, found: torch.Tensor, wanted: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+        squared = (found - wanted).square().mean()
+        return squared / unit.clamp(min=1e-12) if self._is_relative else squared

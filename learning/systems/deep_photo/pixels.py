@@ -27,7 +27,9 @@ def optimise_pixels(
     def told(first: int, stage: str) -> Report:
         return lambda done, total, _: report(first + done, 2 * steps, stage)
 
-    values, losses, notes = content, (), ()
+    values = content
+    losses: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
     for number, stage in enumerate(STAGES):
         with_matting = number == 1
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from learning.renderers.color_transfer import (
     ColorMap,
+    LinearMap,
     fitted_to_range,
     monge_kantorovich,
     reinhard,
@@ -26,6 +27,8 @@ from variants.tone.luts import Lut3D
 
 Table = npt.NDArray[np.float32]
 PIXELS_AT_ONCE = 2**17
+LEAST_SLOPE = 0.5
+"""Of a LUT that L-BFGS fits: half of the photo's contrast stays, or busy photos would be flattened."""
 MOST_COLORS = 20_000
 """That transport is worked out from."""
 LUT_POINTS = 17
@@ -63,7 +66,7 @@ def apply_maps(image: Pixels, maps: Sequence[ColorMap], masks: Pixels | None, st
             edited = maps[0](tile)
         else:
             weights = masks[:, rows].reshape(len(maps), -1, 1)
-            edited = sum(weight * map_(tile) for weight, map_ in zip(weights, maps, strict=True))
+            edited = np.sum([weight * map_(tile) for weight, map_ in zip(weights, maps, strict=True)], axis=0)
         result[rows] = np.clip(tile + strength * (edited - tile), 0, 1).reshape(image[rows].shape)
     return result
 
@@ -75,31 +78,44 @@ def table_of(map_: ColorMap, size: int) -> Table:
 
 
 def fit_lut_to_style(
-    content: torch.Tensor, loss: TransferLoss, config: Config, report: Report
+    content: torch.Tensor, loss: TransferLoss, start: LinearMap, config: Config, report: Report
 ) -> tuple[ColorMap, Outcome]:
     """L-BFGS on a LUT: whatever it finds, the photo's structure stays.
+
+    Gram matrices alone would flatten a photo that has more texture than the style, so
+    the LUT is held smooth, and rising along each channel.
 
     Args:
         content: (1, 3, H, W), small.
         loss: of an image of that size.
+        start: the map to begin with.
         config: how long, and how smooth.
         report: told of the iterations.
     """
-    lattice = torch.tensor(identity_lut(LUT_POINTS), device=content.device).permute(3, 0, 1, 2)[None]
+    lattice = identity_lut(LUT_POINTS)
+    first = start(lattice.reshape(-1, 3)).reshape(lattice.shape)
+    values = torch.tensor(first, dtype=torch.float32, device=content.device).permute(3, 0, 1, 2)[None]
     at = (2 * content - 1).permute(0, 2, 3, 1).flip(-1)[:, None]  # grid_sample wants blue, green, red
 
-    def judged(departure: torch.Tensor) -> torch.Tensor:
-        table = lattice + departure
+    def judged(table: torch.Tensor) -> torch.Tensor:
         image = F.grid_sample(table, at, mode="bilinear", padding_mode="border", align_corners=True)[:, :, 0]
-        rough = sum(departure.diff(n=2, dim=axis).square().mean() for axis in (2, 3, 4))
-        outside = (table - table.clamp(0, 1)).square().mean()
-        return loss(image, with_matting=False) + config.losses.smoothness * LUT_POINTS**2 * (rough + outside)
+        bent = torch.stack([table.diff(n=2, dim=axis).square().mean() for axis in (2, 3, 4)]).sum()
+        outside = (image - image.clamp(0, 1)).square().mean()
+        shape = LUT_POINTS**2 * (bent + _wrong_slopes(table, config.max_gain)) + outside
+        return loss(image, with_matting=False) + config.losses.smoothness * shape
 
-    outcome = minimise(
-        torch.zeros(lattice.shape, device=content.device), judged, config.loop, report, "fitting a LUT"
-    )
-    table = (lattice + outcome.values)[0].permute(1, 2, 3, 0).cpu().numpy()
-    return _look_up(table), outcome
+    outcome = minimise(values, judged, config.loop, report, "fitting a LUT")
+    return _look_up(outcome.values[0].permute(1, 2, 3, 0).cpu().numpy()), outcome
+
+
+def _wrong_slopes(table: torch.Tensor, max_gain: float) -> torch.Tensor:
+    """How far (1, 3, n, n, n) rises too little or too much: each channel along its own axis, all along the greys'."""
+    slopes = [table[:, channel].diff(dim=channel + 1) for channel in range(3)]
+    slopes.append(table[..., 1:, 1:, 1:] - table[..., :-1, :-1, :-1])
+    step = 1 / (table.shape[-1] - 1)
+    low, high = LEAST_SLOPE * step, max_gain * step
+    wrong = [(F.relu(low - s) + F.relu(s - high)).square().mean() for s in slopes]
+    return torch.stack(wrong).sum()
 
 
 def _transport(colors: Pixels, wanted: Pixels, config: Config) -> ColorMap:

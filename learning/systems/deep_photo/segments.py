@@ -130,7 +130,7 @@ def soft_masks(photo: Pixels, labels: Labels, classes: Sequence[int], *, epsilon
         masks.append(np.clip(uniform_filter(slope, width) * luma + uniform_filter(offset, width), 0, 1))
     stacked = np.stack(masks)
     stacked[stacked < 1e-6] = 0  # what sums in a row leave of nothing
-    return (stacked / np.maximum(stacked.sum(axis=0), 1e-6)).astype(np.float32)
+    return np.asarray(stacked / np.maximum(stacked.sum(axis=0), 1e-6), np.float32)
 
 
 class Segmenter:

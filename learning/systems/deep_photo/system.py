@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from learning.data.dataset import PreferenceDataset
-from learning.renderers.color_transfer import ColorMap, without_frame
+from learning.renderers.color_transfer import ColorMap, monge_kantorovich, without_frame
 from learning.renderers.matting import MattingEnergy
 from learning.systems.deep_photo.config import NAME, TITLE, WITH_FEATURES, Config, tiny
 from learning.systems.deep_photo.features import FeatureMaps, load_features
@@ -250,7 +250,10 @@ class DeepPhoto:
 
     def _maps(self, job: "_Job", report: Report) -> tuple[list[ColorMap], tuple[float, ...], tuple[str, ...]]:
         if self.config.method == "lut_lbfgs":
-            map_, outcome = fit_lut_to_style(*self._loss(job, self.config.lut_edit_size), self.config, report)
+            content, loss = self._loss(job, self.config.lut_edit_size)
+            liked = np.concatenate([style.reshape(-1, 3) for style in job.styles])
+            start = monge_kantorovich(job.small.reshape(-1, 3), liked, max_gain=self.config.max_gain)
+            map_, outcome = fit_lut_to_style(content, loss, start, self.config, report)
             return [map_], outcome.losses, (outcome.note,) if outcome.note else ()
         maps = []
         for label in job.pairing.classes:
