@@ -16,6 +16,7 @@ import torch
 
 from learning.data.crops import PairBatch, PairCrops
 from learning.data.dataset import DatasetError, PreferenceDataset
+from learning.data.episodes import training_rows
 from learning.systems.interface import Profile
 from learning.systems.shared import best_device, dataset_facts, described
 from learning.systems.user_decoder.config import NAME, TITLE, Config
@@ -62,7 +63,7 @@ def fit(
     run_folder = Path(run_folder)
     if resume and runs.is_finished(run_folder):
         return load(run_folder)
-    rows, left_out = _training_rows(dataset, config.min_answers)
+    rows, left_out = _rows_of_raters(dataset, config.min_answers)
     device = best_device()
     data = _TrainingData(dataset, list(rows.values()), config)
     runs.open_run(run_folder, described(NAME, config, _facts(dataset, rows, left_out)), resume=resume)
@@ -98,29 +99,19 @@ def _step_loss(
     return {"loss": batch_loss(edited, batch, config.curriculum, progress)}
 
 
-def _training_rows(
+def _rows_of_raters(
     dataset: PreferenceDataset, at_least: int
 ) -> tuple[dict[str, npt.NDArray[np.int64]], list[str]]:
-    """Rows of judgments on training scenes, by rater, and the raters with too few."""
-    trained = set(dataset.training_scenes())
-    is_trained = np.array([scene_id in trained for scene_id in dataset.scene_ids])
-    position = {rater_id: index for index, rater_id in enumerate(dataset.rater_ids)}
-    kept: dict[str, npt.NDArray[np.int64]] = {}
-    left_out = []
-    for rater_id in dataset.training_raters():
-        of_rater = dataset.judgments.rows_of(position[rater_id])
-        rows = np.arange(of_rater.start, of_rater.stop)
-        rows = rows[is_trained[dataset.judgments.scene[rows]]]
-        if len(rows) >= at_least:
-            kept[rater_id] = rows
-        else:
-            left_out.append(rater_id)
-    if not kept:
+    """Rows of judgments on training scenes by rater, and the ids of raters with too few."""
+    rows, left_out = training_rows(dataset, at_least)
+    if not rows:
         raise DatasetError(
             f"{dataset.folder}: none of the {len(dataset.training_raters())} valid training raters has {at_least} "
             "answers on training scenes; there is nothing to train on"
         )
-    return kept, left_out
+    without = set(left_out)
+    kept = [rater for rater in dataset.training_raters() if rater not in without]
+    return dict(zip(kept, rows, strict=True)), left_out
 
 
 def _facts(

@@ -3,6 +3,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from learning.systems.user_decoder.training import HEADS, Schedule
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import RunError, read_profile, read_weights
 from learning.training.settings import from_json, to_json
-from tests.learning.factories import image_id, make_dataset
+from tests.learning.factories import edit_table, image_id, make_dataset
 from variants.progress import silent
 
 SMALL = dataclasses.replace(
@@ -319,6 +320,21 @@ def test_raters_with_few_answers_are_counted_and_left_out(tmp_path, dataset):
     with pytest.raises(DatasetError, match="none of the 4 valid training raters has 13 answers"):
         user_decoder.fit(dataset, config, tmp_path / "run", silent)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_rater_with_too_few_answers_is_named(tmp_path):
+    folder = make_dataset(tmp_path / "dataset")
+
+    def without_most_of_rater3(table):
+        others = pc.not_equal(table["rater_id"], "rater3")
+        return table.filter(pc.or_(others, pc.less(table["question_index"], 3)))
+
+    edit_table(folder, "judgments", without_most_of_rater3)
+    config = dataclasses.replace(SMALL, loop=dataclasses.replace(SMALL.loop, steps=2))
+    user_decoder.fit(PreferenceDataset.load(folder), config, tmp_path / "run", silent)
+    told = json.loads((tmp_path / "run/config.json").read_text())["dataset"]
+    assert (told["training_raters"], told["left_out"]) == (3, ["rater3"])
+    assert not (tmp_path / "run/raters/rater3.safetensors").exists()
 
 
 def test_a_run_of_another_system_is_refused(trained, dataset):
