@@ -140,15 +140,22 @@ class Learner:
         ]
 
     def adapt_all(self, report: Report = silent) -> None:
-        """Adapt to all that the contenders ask for, and to training raters for the mean profile."""
-        raters = self.dataset.training_raters()[:MAX_TRAINING_PROFILES]
+        """Adapt to all that the contenders ask for, and to training raters for the mean profile.
+
+        A system that knows its training raters' mean (`mean_head`) is asked for it instead.
+        """
+        mean_head = getattr(self.system, "mean_head", None)
+        raters = [] if mean_head else self.dataset.training_raters()[:MAX_TRAINING_PROFILES]
         training = []
         for rater in raters:
             known = references_of(self.dataset.judgments_of(rater), rater, self.protocol)
             if known:
                 training.append(self.profiles.know(("training", rater), _pairs(known)))
         self.profiles.adapt_all(report, f"{self.run}: adapting to raters and their controls")
-        self.profiles.keep("mean", self.system.mean_profile([self.profiles[key] for key in training]))
+        mean = (
+            mean_head() if mean_head else self.system.mean_profile([self.profiles[key] for key in training])
+        )
+        self.profiles.keep("mean", mean)
 
     def render(self, profile: Hashable, images: Sequence[str], guides: Sequence[str]) -> list[Pixels]:
         load = self.dataset.image

@@ -7,6 +7,7 @@ on the weights, the dataset and the references themselves: nothing else can be t
 """
 
 import hashlib
+import inspect
 import json
 import shutil
 import time
@@ -112,14 +113,15 @@ class Profiles:
         ]
         for done, references in enumerate(wanted):
             report(done, len(wanted), stage)
-            self._adapted(references)
+            # A system that trains tells of its steps: a worker's heart beats on, and a cancel is heard.
+            self._adapted(references, lambda *_, done=done: report(done, len(wanted), stage))
         if wanted:
             report(len(wanted), len(wanted), stage)
 
     def __getitem__(self, key: Hashable) -> Profile:
         return self._adapted(self._references[key])
 
-    def _adapted(self, references: References) -> Profile:
+    def _adapted(self, references: References, report: Report = silent) -> Profile:
         if references in self._held:
             self._held.move_to_end(references)
             return self._held[references]
@@ -127,7 +129,7 @@ class Profiles:
         if found is None:
             pairs = self._pairs(references)
             started = time.perf_counter()
-            profile = self._system.adapt(pairs)
+            profile = self._adapt(pairs, report)
             found = profile, time.perf_counter() - started
             if self._store and found[1] >= WORTH_KEEPING:
                 self._store.put(references, *found)
@@ -136,6 +138,12 @@ class Profiles:
         self.bytes_per_rater = sum(value.nbytes for value in profile.values())
         self._hold(references, profile)
         return profile
+
+    def _adapt(self, pairs: list[ReferencePair], report: Report) -> Profile:
+        if "report" in inspect.signature(self._system.adapt).parameters:
+            profile: Profile = self._system.adapt(pairs, report=report)  # type: ignore[call-arg]
+            return profile
+        return self._system.adapt(pairs)
 
     def _hold(self, references: References, profile: Profile) -> None:
         self._held[references] = profile

@@ -100,6 +100,16 @@ def test_the_report_is_served_in_a_sandbox(alice, report):
     assert "Content-Disposition" not in reply.headers or "inline" in reply.headers["Content-Disposition"]
 
 
+def test_pages_of_pictures_are_served_in_the_same_sandbox_and_no_other_file_is(alice, report):
+    (Path(report.folder) / "pictures-1-raters-2.html").write_text("<!doctype html><h1>Pictures</h1>")
+    base = address("html", report).removesuffix("report.html")
+    reply = alice.get(f"{base}pictures-1-raters-2.html")
+    assert b"".join(reply.streaming_content) == b"<!doctype html><h1>Pictures</h1>"
+    assert "sandbox allow-scripts" in reply.headers["Content-Security-Policy"]
+    for name in ("pictures-1-best.html", "pictures-1-other.html", "pictures-1-raters-2.json"):
+        assert alice.get(base + name).status_code == 404
+
+
 def test_both_files_can_be_saved(alice, report):
     for name, ending in (("html", "report.html"), ("json", "report.json")):
         reply = alice.get(address(name, report), {"download": ""})

@@ -11,6 +11,7 @@ from evaluation.metrics.metric import (
     ImageError,
     MetricMissing,
     as_batch,
+    compare_pairs,
     delta_e_metric,
     load_metrics,
     lpips_metric,
@@ -186,3 +187,39 @@ def test_nan_is_an_error_that_names_the_image():
     image[0, 0] = np.nan
     with pytest.raises(ImageError, match="the first image has 3 values that are NaN"):
         measure(psnr_metric(), image, np.zeros((30, 20, 3), np.float32))
+
+
+def test_a_batch_compared_pair_by_pair_is_each_pair_by_itself(pair):
+    for metric in (delta_e_metric(), psnr_metric(), ssim_metric()):
+        prepared = metric.prepare(as_batch([pair[0], pair[1]], ["a", "b"]))
+        targets = [metric.prepare(as_batch([image], ["target"])) for image in pair]
+        found = compare_pairs(metric, prepared, targets, [(1, 0), (0, 1), (0, 0)])
+        alone = [measure(metric, pair[a], pair[b]) for a, b in ((1, 0), (0, 1), (0, 0))]
+        assert found == pytest.approx(alone, rel=1e-4, abs=1e-5)
+        assert compare_pairs(metric, prepared, targets, []) == []
+
+
+def test_outputs_may_be_tensors_already(pair):
+    tensors = [torch.from_numpy(image) for image in pair]
+    assert torch.equal(as_batch(tensors, ["a", "b"]), as_batch(list(pair), ["a", "b"]))
+    tensors[1] = tensors[1].clone()
+    tensors[1][0, 0] = torch.nan
+    with pytest.raises(ImageError, match="b has 3 values that are NaN"):
+        as_batch(tensors, ["a", "b"])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_an_accelerator_measures_the_same(pair):
+    for metric in (delta_e_metric(), psnr_metric(), ssim_metric()):
+        both = [as_batch(list(pair), ["a", "b"], device) for device in ("cpu", "cuda")]
+        found = [
+            compare_pairs(
+                metric,
+                metric.prepare(batch),
+                [metric.prepare(batch[i : i + 1]) for i in range(2)],
+                [(0, 1), (1, 0)],
+            )
+            for batch in both
+        ]
+        assert found[1] == pytest.approx(found[0], rel=1e-3)

@@ -85,3 +85,30 @@ def test_memory_is_bounded_where_the_disk_holds_the_rest(dataset, tmp_path, monk
     before = profiles["rater0"]["shift"]
     assert (profiles["rater0"]["shift"] == before).all()
     assert system.adapted == 2
+
+
+class Training(MeanColour):
+    """Tells of its steps, as systems do that train a head."""
+
+    def adapt(self, references, report=lambda done, total, stage: None):
+        report(1, 2, "training the head")
+        return super().adapt(references)
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_cancel_is_heard_inside_a_long_adaptation(dataset):
+    profiles = Profiles(Training(), dataset)
+    profiles.know("own", references(dataset, "rater0"))
+    told = []
+
+    def stop(done, total, stage):
+        told.append((done, total, stage))
+        if len(told) == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        profiles.adapt_all(stop, "adapting")
+    assert told == [(0, 1, "adapting")] * 2
