@@ -71,7 +71,7 @@ def train_stages(
             runs.fill(stage.network, runs.read_weights(folder, system=system), folder)
             stage.network.eval()
         else:
-            if not resume:
+            if is_main() and not resume:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
             runs.log(run_folder, f"stage {number + 1} of {len(stages)}, {stage.name}: {steps} steps")
