@@ -6,6 +6,7 @@ anything. The dataset's format has no such field, so it is found: two images are
 aligned when they have one size and their edges lie at the same places.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,18 @@ BYTES_OF_A_PAIR = 250
 
 
 class Alignment:
-    """Finds aligned pairs; what was found, and the images' edges, are kept within 64 MB each."""
+    """Finds aligned pairs; what was found, and the images' edges, are kept within 64 MB each.
 
-    def __init__(self, dataset: PreferenceDataset) -> None:
+    Args:
+        dataset: where the images are.
+        opened: gives an image by its position, for those who hold them decoded already.
+    """
+
+    def __init__(
+        self, dataset: PreferenceDataset, opened: Callable[[int], PillowImage.Image] | None = None
+    ) -> None:
         self.dataset = dataset
+        self._opened = opened or (lambda image: dataset.opened(dataset.image_ids[image]))
         images = list(dataset.images.values())
         self._size = np.array([(image.width, image.height) for image in images], np.int64)
         self._found: BoundedCache[tuple[int, int], bool] = BoundedCache(CACHE_BYTES)
@@ -58,7 +67,7 @@ class Alignment:
     def _edges_of(self, image: int) -> npt.NDArray[np.complex64]:
         edges = self._edges.get(image)
         if edges is None:
-            edges = edges_of(self.dataset.opened(self.dataset.image_ids[image]))
+            edges = edges_of(self._opened(image))
             self._edges.put(image, edges, edges.nbytes)
         return edges
 

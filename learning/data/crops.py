@@ -126,7 +126,7 @@ class PairCrops:
     ) -> None:
         self.dataset = dataset
         self.config = config
-        self.alignment = Alignment(dataset)
+        self.alignment = Alignment(dataset, self._opened)
         self._decoded: BoundedCache[int, PillowImage.Image] = BoundedCache(cache_bytes)
 
     def draw(

@@ -145,12 +145,16 @@ def read_weights(folder: Path, *, system: str, name: str = "weights.safetensors"
         )
     try:
         with safe_open(path, framework="pt") as file:
-            found = (file.metadata() or {}).get("system")
+            facts = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is cut short or broken ({error}); copy it again, or train again") from error
-    if found != system:
-        raise RunError(f"{path} holds weights of the system {found!r}, not of {system!r}")
+    if facts.get("system") != system:
+        raise RunError(f"{path} holds weights of the system {facts.get('system')!r}, not of {system!r}")
+    if facts.get("format") != str(FORMAT):
+        raise RunError(
+            f"{path} is of format {facts.get('format')}, and this version reads format {FORMAT}; train again"
+        )
     return tensors
 
 

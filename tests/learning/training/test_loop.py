@@ -3,6 +3,7 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from learning.training import loop
@@ -269,6 +270,22 @@ def test_a_checkpoint_cut_short_is_named(tmp_path):
     state = tmp_path / "run/checkpoint/step-00000008/state.pt"
     state.write_bytes(state.read_bytes()[:200])
     with pytest.raises(RunError, match=r"state\.pt is cut short or broken"):
+        run(tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ({"system": "other", "format": "1"}, r"weights of the system 'other', not of 'test'"),
+        ({"system": "test", "format": "0"}, r"is of format 0, and this version reads format 1"),
+    ],
+)
+def test_a_checkpoint_of_another_system_or_version_is_refused(tmp_path, stored, message):
+    with pytest.raises(Stopped):
+        run(tmp_path / "run", report=stop_at(8))
+    weights = tmp_path / "run/checkpoint/step-00000008/weights.safetensors"
+    save_file(load_file(weights), weights, metadata=stored)
+    with pytest.raises(RunError, match=message):
         run(tmp_path / "run", resume=True)
 
 
