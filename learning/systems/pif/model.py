@@ -21,6 +21,15 @@ from learning.backbones import WeightsMissing
 from learning.systems.pif.words import WORDS
 
 MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+FILES = (
+    "model_index.json",
+    "*/*config.json",
+    "tokenizer/*",
+    "text_encoder/model.safetensors",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+)
+"""Of the model's folder on the hub, which has each weight in several forms."""
 PARTS = ("unet", "text_encoder", "tokenizer", "vae", "scheduler")
 UNET_LAYERS = ["to_k", "to_q", "to_v", "to_out.0"]
 TEXT_LAYERS = ["q_proj", "k_proj", "v_proj", "out_proj"]
@@ -184,8 +193,8 @@ class _KeptAttention:
         shares = attn.get_attention_scores(query, key, attention_mask)  # (B·heads, positions, tokens)
         self._kept.append(shares.reshape(-1, attn.heads, *shares.shape[1:]).mean(1))
         made: torch.Tensor = attn.batch_to_head_dim(shares @ value)
-        made = attn.to_out[1](attn.to_out[0](made))
-        return made / attn.rescale_output_factor
+        projected: torch.Tensor = attn.to_out[1](attn.to_out[0](made)) / attn.rescale_output_factor
+        return projected
 
 
 def load_model(
@@ -272,9 +281,10 @@ def missing(name: str, part: str = "") -> str:
     """Why a model or a part of it cannot be loaded, and what mends it."""
     if Path(name).is_dir():
         return f"{name} has no {part} that can be loaded; copy the model's folder there whole"
+    files = " ".join(f"'{pattern}'" for pattern in FILES)
     return (
-        f"{f'the {part} of ' if part else ''}{name} is not on this machine. `hf download {name}` gets it (this "
-        "needs the network), or name a folder that holds it as `model`. pif_lite learns a taste without it"
+        f"{f'the {part} of ' if part else ''}{name} is not on this machine. `hf download {name} --include {files}` "
+        "gets it (this needs the network), or name a folder that holds it as `model`. pif_lite learns a taste without it"
     )
 
 

@@ -4,6 +4,7 @@ Saved as the real one is, so that the real code loads it. What it knows it learn
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,11 +16,10 @@ def save_small_model(folder: Path, *, seed: int) -> None:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     letters = sorted(ByteLevel.alphabet())
-    # Of the words that prompts are made of, each is one token, as with the real tokenizer.
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        unet = UNet2DConditionModel(
+        unet = UNet2DConditionModel(  # type: ignore[no-untyped-call]
             sample_size=16,
             block_out_channels=(16, 32),
             layers_per_block=1,
@@ -42,7 +42,7 @@ def save_small_model(folder: Path, *, seed: int) -> None:
                 pad_token_id=len(tokens) - 1,
             )
         )
-        vae = AutoencoderKL(
+        vae = AutoencoderKL(  # type: ignore[no-untyped-call]
             block_out_channels=(16, 16),
             down_block_types=("DownEncoderBlock2D",) * 2,
             up_block_types=("UpDecoderBlock2D",) * 2,
@@ -54,11 +54,12 @@ def save_small_model(folder: Path, *, seed: int) -> None:
     tokenizer = CLIPTokenizer(
         vocab={token: n for n, token in enumerate(tokens)}, merges=[], model_max_length=192
     )
-    for name, part in {
+    parts: dict[str, Any] = {
         "unet": unet,
         "text_encoder": text_encoder,
         "vae": vae,
         "tokenizer": tokenizer,
-        "scheduler": DDIMScheduler(),
-    }.items():
+        "scheduler": DDIMScheduler(),  # type: ignore[no-untyped-call]
+    }
+    for name, part in parts.items():
         part.save_pretrained(folder / name)

@@ -72,7 +72,7 @@ class References:
 
     def __getitem__(self, step: int) -> Reference:
         rng = step_chance(self.config.seed, step)
-        photo = square(self.photos[rng.integers(len(self.photos))], self.config.size, rng)
+        photo = square(self.photos[int(rng.integers(len(self.photos)))], self.config.size, rng)
         names = list(PLACEHOLDERS)
         chosen = rng.permutation(len(names))[: rng.integers(1, len(names) + 1)]
         concepts = tuple(names[i] for i in sorted(chosen.tolist()))
@@ -212,6 +212,8 @@ class Perceptual(nn.Module):
 
     LAYERS = (3, 8, 15, 22)
     """The last activations of the first four stages."""
+    mean: torch.Tensor
+    deviation: torch.Tensor
 
     def __init__(self, name: str, device: torch.device) -> None:
         super().__init__()

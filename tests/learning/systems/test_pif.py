@@ -313,7 +313,7 @@ def test_a_missing_model_is_named_with_what_gets_it(run, tmp_path, monkeypatch):
     dataset, _, _ = run
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     config = dataclasses.replace(pif.PRESETS["paper"](), model="nobody/no-such-model")
-    with pytest.raises(WeightsMissing, match=r"nobody/no-such-model is not on this machine. `hf download"):
+    with pytest.raises(WeightsMissing, match=r"nobody/no-such-model is not on this machine\. `hf download nobody/no-such-model --include"):
         pif.fit(dataset, config, tmp_path / "run", silent)
     assert not (tmp_path / "run").exists()
     with pytest.raises(
