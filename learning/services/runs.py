@@ -108,8 +108,9 @@ def _check_settings(system: str, preset: str, backbone: str, steps: int | None, 
         choice = BackboneChoice.parse(backbone) if backbone else None
     except ValueError as error:
         raise RunRefused(str(error)) from error
-    if choice and choice.path and not choice.path.is_dir():
-        raise RunRefused(f"backbone: {choice.path} is not a folder on this machine")
+    if choice and choice.path and not choice.path.is_dir() and not (choice.library and choice.path.is_file()):
+        kind = "file or folder" if choice.library else "folder"
+        raise RunRefused(f"backbone: {choice.path} is not a {kind} on this machine")
     if steps is not None and steps < 1:
         raise RunRefused(f"steps is {steps}; it must be 1 or more")
     if not 0 <= seed < 2**63:

@@ -10,6 +10,7 @@ from PIL import Image
 from learning.backbones.load import load_backbone
 from learning.backbones.networks import load_network
 from learning.data.dataset import PreferenceDataset
+from learning.data.episodes import EpisodeConfig
 from learning.systems import upe
 from learning.training.loop import LoopConfig
 from tests.learning.factories import make_dataset
@@ -53,7 +54,8 @@ def test_a_learner_trains_with_it(choice, tmp_path):
         upe.tiny(),
         backbone=choice,
         views=dataclasses.replace(upe.tiny().views, count=1, size=8),
-        loop=LoopConfig(steps=20, log_every=1),
+        episodes=EpisodeConfig(raters=8, targets=2, min_references=2, max_references=6),
+        loop=LoopConfig(steps=30, learning_rate=5e-3, warmup=0, log_every=1),
     )
     system = upe.fit(dataset, config, tmp_path / "run", silent)
     losses = [row["loss_ranking"] for row in curves(tmp_path / "run")]
