@@ -48,7 +48,9 @@ def main(arguments: cli.Arguments = None) -> int:
     parser.add_argument("--steps", type=cli.positive, metavar="N", help="instead of the preset's")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
     parser.add_argument(
-        "--precision", choices=PRECISIONS, help="of the arithmetic; bf16 pays on GPUs and on CPUs with AMX"
+        "--precision",
+        choices=PRECISIONS,
+        help="of the arithmetic; bf16 pays on GPUs and on CPUs that have it",
     )
     parser.add_argument(
         "--accumulate", type=cli.positive, metavar="N", help="batches whose mean gradient makes one step"
