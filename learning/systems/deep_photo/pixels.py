@@ -49,4 +49,5 @@ def at_full_size(small: Pixels, edited: Pixels, image: Pixels) -> Pixels:
     """What was done to the small photo, done to the image: a bilateral grid of affine maps of colour."""
     if image.shape == small.shape and np.array_equal(image, small):
         return edited
-    return apply_bilateral_grid(image, fit_bilateral_grid(small, edited, shape=(16, 16, 8)))
+    rows, columns = (min(16, max(2, side // 8)) for side in small.shape[:2])  # 8 pixels a cell at least
+    return apply_bilateral_grid(image, fit_bilateral_grid(small, edited, shape=(rows, columns, 8)))

@@ -71,7 +71,7 @@ def test_the_photo_takes_the_colours_of_the_style(method):
 
 @pytest.mark.parametrize("method", [*QUICK, "lut_lbfgs", "optimise"])
 def test_a_picture_as_its_own_reference_stays_nearly_as_it_is(method):
-    system = system_of(method, affine_filter=True)
+    system = system_of(method)
     result = system.render([photo()], system.adapt_to_photos([photo()]))[0]
     assert np.abs(result - photo()).mean() < 0.02
 
