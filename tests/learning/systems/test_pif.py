@@ -237,17 +237,16 @@ def test_a_run_edits_any_size_and_is_loaded_again(run, tmp_path):
     photos = [rng.random(shape).astype(np.float32) for shape in ((37, 50, 3), (9, 9, 3))]
     profile = system.adapt_to_photos(photos[:1])
     system.save(tmp_path / "copy")
+    made = system.render(photos, profile)
+    assert [image.shape for image in made] == [photo.shape for photo in photos]
     for other in (load_run(folder), load_run(tmp_path / "copy")):
-        for one, two, photo in zip(
-            system.render(photos, profile), other.render(photos, profile), photos, strict=True
-        ):
-            assert one.shape == photo.shape
-            np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(other.render(photos[1:], profile)[0], made[1])
     none = system.with_concepts(profile, dict.fromkeys(WORDS, 0))
     np.testing.assert_array_equal(system.render(photos[:1], none)[0], photos[0])
     np.testing.assert_array_equal(system.render(photos[:1], profile, strength=0)[0], photos[0])
-    by_words = system.render_words(photos[:1], {"exposure": "dark"})[0]
-    assert by_words.shape == photos[0].shape
+    by_words = system.render_words(photos[1:], {"exposure": "dark"})[0]
+    assert by_words.shape == photos[1].shape
+    assert np.abs(by_words - made[1]).max() > 1e-6
 
 
 def test_concepts_are_applied_one_by_one_and_tastes_mixed(run):
@@ -313,7 +312,10 @@ def test_a_missing_model_is_named_with_what_gets_it(run, tmp_path, monkeypatch):
     dataset, _, _ = run
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     config = dataclasses.replace(pif.PRESETS["paper"](), model="nobody/no-such-model")
-    with pytest.raises(WeightsMissing, match=r"nobody/no-such-model is not on this machine\. `hf download nobody/no-such-model --include"):
+    with pytest.raises(
+        WeightsMissing,
+        match=r"nobody/no-such-model is not on this machine\. `hf download nobody/no-such-model --include",
+    ):
         pif.fit(dataset, config, tmp_path / "run", silent)
     assert not (tmp_path / "run").exists()
     with pytest.raises(

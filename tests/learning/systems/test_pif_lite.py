@@ -67,8 +67,8 @@ def test_the_strengths_of_edited_photos_are_recovered(photos, subsets):
 
 
 def test_the_edit_of_real_photos_is_recovered_from_others(shared_data):
-    """Half of the Kodak photos are the average, the other half was edited."""
-    kodak = [read_photo(path).pixels for path in sorted((shared_data / "photos/kodak").glob("*.png"))]
+    """Half of eleven Kodak photos are the average, the other half was edited."""
+    kodak = [read_photo(path).pixels for path in sorted((shared_data / "photos/kodak").glob("1*.png"))]
     small = [fit_long_side(photo, 192) for photo in kodak]
     system = PifLite(pif_lite.population_of(small[::2], BOLD), BOLD)
     warm = system.adapt_to_photos(edited(small[1::2], temperature=0.7, exposure=-0.6))
