@@ -121,7 +121,7 @@ def world(people, tmp_path, monkeypatch):
     session = make_session(make_rater(study), [("main", "left", 900)])
     for name in ("export", "run", "report"):
         (tmp_path / name).mkdir()
-    for name in ("report.html", "report.json"):
+    for name in ("report.html", "report.json", "pictures-1-best.html"):
         (tmp_path / "report" / name).write_text('{"rows": []}')
     (tmp_path / "export" / "README.md").write_text("# Ours")
     export = make_export(

@@ -110,6 +110,8 @@ def seconds(value: Any) -> str:
     """A time for people: 3.2 ms, 0.41 s, 12 s, 5 min, 2.5 h."""
     if value is None:
         return "–"
+    if value < 1e-5:
+        return "< 0.01 ms"
     if value < 0.1:
         return f"{1000 * value:.3g} ms"
     if value < 120:

@@ -20,6 +20,7 @@ from evaluation.simulation.dataset import write_simulated_dataset
 from learning.data.dataset import PreferenceDataset
 from tests.evaluation.conftest import colourful_photos
 from tests.evaluation.doubles import DoesNothing, MeanColourScored
+from tests.learning.factories import make_dataset
 
 SMALL = EvaluationProtocol(references=16, evaluations=12, edit_size=64, metric_size=48)
 FIGURES = ("d_pp", "d_pn", "d_np", "d_nn", "d_p", "d_n", "bfs", "cmr", "cqs")
@@ -291,6 +292,14 @@ def test_a_dataset_without_validation_raters_is_an_error(tmp_path):
     )
     with pytest.raises(NothingToEvaluate, match="no valid rater of the split `validation`"):
         evaluate(PreferenceDataset.load(tmp_path / "study"), {}, SMALL)
+
+
+def test_one_scene_alone_is_an_error_that_says_why(tmp_path):
+    folder = make_dataset(tmp_path / "data", n_scenes=1, validation_scenes=0)
+    with pytest.raises(
+        NothingToEvaluate, match="data has one scene; references and evaluated judgments must"
+    ):
+        evaluate(PreferenceDataset.load(folder), {}, SMALL)
 
 
 @pytest.mark.parametrize(
