@@ -37,9 +37,10 @@ def test_a_run_on_an_export_keeps_the_link(folder):
     ("settings", "message"),
     [
         ({"system": "upee"}, "there is no system 'upee'"),
-        ({"preset": "paper"}, "upe has no preset 'paper'; it has: tiny, full"),
+        ({"preset": "huge"}, "upe has no preset 'huge'; it has: tiny, paper, full"),
         ({"backbone": "dinov2_smal"}, "did you mean dinov2_small"),
         ({"backbone": "dinov2_small=/nowhere"}, "/nowhere is not a folder"),
+        ({"backbone": "timm:resnet18=/nowhere"}, "/nowhere is not a file or folder"),
         ({"steps": 0}, "steps is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"dataset": "/nowhere"}, "/nowhere is not a folder"),
