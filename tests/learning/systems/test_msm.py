@@ -97,7 +97,7 @@ def test_a_rule_is_learned_backwards_and_then_forwards():
         size=32,
         width=4,
         batch=8,
-        loop=LoopConfig(steps=70, learning_rate=8e-3, weight_decay=0.0, warmup=10),
+        loop=LoopConfig(steps=50, learning_rate=8e-3, weight_decay=0.0, warmup=10),
     )
     degrader = fit_degrader(others, config, silent, rules=["gamma"])
     liked = apply_rule("gamma", kept)
@@ -112,7 +112,7 @@ def test_a_rule_is_learned_backwards_and_then_forwards():
         torch.manual_seed(0)
         enhancer = Enhancer(4, 0)
     optimizer = torch.optim.Adam(enhancer.parameters(), lr=5e-3)
-    for _ in range(40):
+    for _ in range(30):
         loss = (enhancer(before) - after).abs().mean()
         optimizer.zero_grad()
         loss.backward()
