@@ -256,7 +256,13 @@ def _parts(name: str) -> list[Any]:
     from transformers import CLIPTextModel, CLIPTokenizer
 
     folder = _folder_of(name)
-    kinds: tuple[Any, ...] = (UNet2DConditionModel, CLIPTextModel, CLIPTokenizer, AutoencoderKL, DDIMScheduler)
+    kinds: tuple[Any, ...] = (
+        UNet2DConditionModel,
+        CLIPTextModel,
+        CLIPTokenizer,
+        AutoencoderKL,
+        DDIMScheduler,
+    )
     loaded = []
     for part, kind in zip(PARTS, kinds, strict=True):
         try:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from learning.renderers.lifting import METHODS
+from learning.systems import TITLES
 from learning.systems.pif.model import MODEL
 from learning.training.loop import LoopConfig
 
 NAME = "pif"
-TITLE = "personalized image filter"
+TITLE = TITLES[NAME]
 FROM_SCRATCH = "small"
 """As `model`: a small one of the same form, made on the spot."""
 SPACES = ("latent", "pixel")

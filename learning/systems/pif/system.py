@@ -19,7 +19,7 @@ from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_p
 from learning.systems.pif.model import PLACEHOLDERS, OneStep, load_model
 from learning.systems.pif.settings import FROM_SCRATCH, NAME, TITLE, Config
 from learning.systems.pif.small import save_small_model
-from learning.systems.pif.training import train_autoencoder, train_editor, train_words
+from learning.systems.pif.training import Perceptual, train_autoencoder, train_editor, train_words
 from learning.systems.pif.words import WORDS, joined, prompt_of
 from learning.systems.shared import (
     best_device,
@@ -195,13 +195,14 @@ def fit(
     images = _training_images(dataset)
     # What is missing is said before a run folder is made.
     model = _load(config, run_folder) if config.model != FROM_SCRATCH else None
+    perceptual = Perceptual.of(config.vgg).to(best_device()) if config.perceptual else None
     facts = dataset_facts(
         dataset, raters=len(dataset.training_raters()), left_out=0, images=len(images), judgments=0
     )
     runs.open_run(run_folder, described(NAME, config, facts), resume=resume)
     photos = _Photos(dataset, images, 2 * config.size)
     model = model or _from_scratch(photos, config, run_folder, report)
-    train_editor(model, photos, config, run_folder, report, resume=resume)
+    train_editor(model, photos, config, run_folder, report, perceptual=perceptual, resume=resume)
     trained = model.trained()
     runs.write_card(run_folder, TITLE, n_parameters=sum(p.numel() for p in trained.parameters()))
     return Pif(model, config, run_folder)

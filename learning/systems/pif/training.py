@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -87,10 +88,16 @@ class References:
 
 
 def train_editor(
-    model: OneStep, photos: Sequence[Pixels], config: Config, folder: Path, report: Report, *, resume: bool
+    model: OneStep,
+    photos: Sequence[Pixels],
+    config: Config,
+    folder: Path,
+    report: Report,
+    *,
+    perceptual: "Perceptual | None",
+    resume: bool,
 ) -> None:
-    """The first training; `folder` is the run's. Raises WeightsMissing where the perceptual loss has no network."""
-    perceptual = Perceptual(config.vgg, model.device) if config.perceptual else None
+    """The first training; `folder` is the run's."""
     train(
         model.trained(),
         PairsOfEdits(photos, model, config),
@@ -215,14 +222,19 @@ class Perceptual(nn.Module):
     mean: torch.Tensor
     deviation: torch.Tensor
 
-    def __init__(self, name: str, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float]) -> None:
         super().__init__()
+        self.features = network.get_submodule("features").eval().requires_grad_(False)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Raise WeightsMissing where the network is not on this machine."""
         from learning.backbones.networks import input_facts, load_network
 
-        self.features = load_network(name).get_submodule("features").to(device)
         _, mean, deviation = input_facts(name)
-        self.register_buffer("mean", torch.tensor(mean, device=device).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(deviation, device=device).view(1, 3, 1, 1))
+        return cls(load_network(name), mean, deviation)
 
     def forward(self, one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
         x = (torch.cat([one, two]) - self.mean) / self.deviation

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from learning.backbones import WeightsMissing
+from learning.backbones.networks import new_network
 from learning.data.dataset import PreferenceDataset
 from learning.systems import pif
 from learning.systems.interface import PhotoReader, ReferencePair
@@ -16,6 +17,7 @@ from learning.systems.pif.small import save_small_model
 from learning.systems.pif.statistics import GROUPS, NAMES
 from learning.systems.pif.training import (
     PairsOfEdits,
+    Perceptual,
     References,
     attention_of,
     editor_loss,
@@ -113,7 +115,8 @@ def test_a_prompt_adds_the_difference_of_two_clean_predictions(model):
 
 def test_the_first_training_moves_adapters_and_the_vaes_encoder_alone(model, photos, tmp_path):
     before = snapshot(model)
-    train_editor(model, photos, dataclasses.replace(QUICK, rank=2), tmp_path, silent, resume=False)
+    config = dataclasses.replace(QUICK, rank=2)
+    train_editor(model, photos, config, tmp_path, silent, perceptual=None, resume=False)
     changed = moved(before, model)
     assert changed
     assert all("lora_" in name or name.startswith(("vae.encoder.", "vae.quant_conv.")) for name in changed)
@@ -179,6 +182,26 @@ def test_the_loss_is_squares_and_edges(model, photos):
     gap = made - batch.after
     edges = gap.diff(dim=2).abs().mean() + gap.diff(dim=3).abs().mean()
     torch.testing.assert_close(losses["loss"], gap.square().mean() + 0.25 * edges)
+
+
+def test_the_perceptual_loss_compares_features():
+    network = new_network("torchvision:vgg16", 0)
+    perceptual = Perceptual(network, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    one, two = images(2, 32).chunk(2)
+    assert perceptual(one, one) == 0
+    two = two.clone().requires_grad_(True)
+    perceptual(one, two).backward()
+    assert two.grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_missing_features_are_named_before_a_folder_is_made(run, tmp_path, monkeypatch):
+    dataset, _, _ = run
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    config = dataclasses.replace(QUICK, perceptual=0.5)
+    with pytest.raises(WeightsMissing, match="vgg16"):
+        pif.fit(dataset, config, tmp_path / "run", silent)
+    assert not (tmp_path / "run").exists()
 
 
 def test_prompts_are_attributes_and_names():
