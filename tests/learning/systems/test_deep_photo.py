@@ -76,7 +76,7 @@ def test_a_picture_as_its_own_reference_stays_nearly_as_it_is(method):
     assert np.abs(result - photo()).mean() < 0.02
 
 
-@pytest.mark.parametrize("method", [*QUICK, "lut_lbfgs"])
+@pytest.mark.parametrize("method", ["monge_kantorovich", "lut_lbfgs"])
 def test_the_baked_lut_is_the_edit(method):
     system = system_of(method)
     profile = system.adapt_to_photos([photo(1)])
@@ -94,7 +94,7 @@ def test_pixels_by_themselves_fit_no_lut():
         system.bake(photo(), system.adapt_to_photos([photo(1)]))
 
 
-@pytest.mark.parametrize("method", QUICK)
+@pytest.mark.parametrize("method", QUICK[:2])
 def test_grey_references_make_grey_and_are_never_no_number(method):
     system = system_of(method)
     grey = photo(1).mean(axis=2, keepdims=True).repeat(3, axis=2)
