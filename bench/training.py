@@ -32,7 +32,7 @@ from learning.training.loop import LoopConfig, train
 from variants.progress import silent
 
 PHOTO_SIDE = 384
-STEPS = {"tiny": {"cpu": 40, "cuda": 200}, "paper": {"cpu": 1, "cuda": 30}}
+STEPS = {"tiny": {"cpu": 40, "cuda": 200}, "paper": {"cpu": 2, "cuda": 30}}
 READY = 4
 """Batches that the peer has in memory."""
 
