@@ -16,11 +16,16 @@ from learning.models import BlindTest, PhotoRequest, Run
 from learning.raters import DatasetRater
 from learning.services.blind_tests import MAX_TASTES, SCENES
 from learning.services.photos import KEEP, MAX_BYTES, MAX_LIKED, MAX_PHOTOS, MAX_PIXELS
-from learning.systems import PHOTO_READERS, PRESETS, SYSTEMS, UNTRAINED, check_names
+from learning.systems import PHOTO_READERS, PRESETS, SYSTEMS, TITLES, UNTRAINED, check_names
 from learning.weights import backbone_of, weights_missing
 from variants.tone.concepts import CONCEPTS
 
-PRESET_WORDS = {"tiny": "tiny: minutes on a CPU", "full": "full: as published, for a GPU"}
+PRESET_WORDS = {
+    "tiny": "tiny: minutes on a CPU",
+    "paper": "paper: as published, for a GPU",
+    "full": "full: the larger published configuration, for a GPU",
+    "plus": "plus: with our own features beside the published ones",
+}
 
 
 class ExportField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no generic at run time
@@ -36,7 +41,9 @@ class RunForm(forms.Form):
         label="Dataset",
         empty_label=None,
     )
-    system = forms.ChoiceField(choices=[(name, name) for name in SYSTEMS], help_text="What learns the taste.")
+    system = forms.ChoiceField(
+        choices=[(name, f"{name}: {TITLES[name]}") for name in SYSTEMS], help_text="What learns the taste."
+    )
     preset = forms.ChoiceField(
         choices=[
             (name, PRESET_WORDS.get(name, name))
@@ -80,9 +87,9 @@ class RunForm(forms.Form):
         data: dict[str, Any] = super().clean() or {}
         if "system" in data and "preset" in data:
             try:
-                check_names(data["system"], data["preset"])
+                check_names(data["system"], data["preset"], data.get("backbone"))
             except ValueError as error:
-                self.add_error("preset", str(error))
+                self.add_error("backbone" if "backbone" in str(error) else "preset", str(error))
             else:
                 self._check_weights(data)
         return data

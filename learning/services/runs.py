@@ -104,7 +104,7 @@ def _record(action: str, run: Run, **details: object) -> None:
 
 def _check_settings(system: str, preset: str, backbone: str, steps: int | None, seed: int) -> None:
     try:
-        check_names(system, preset)
+        check_names(system, preset, backbone)
         choice = BackboneChoice.parse(backbone) if backbone else None
     except ValueError as error:
         raise RunRefused(str(error)) from error

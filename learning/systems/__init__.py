@@ -36,18 +36,35 @@ PRESETS: dict[str, tuple[str, ...]] = {
 }
 """The presets that each system's module has, known without importing it."""
 
+TITLES: dict[str, str] = {
+    "upe": "preference embedding",
+    "user_decoder": "user-specific decoder",
+    "exemplar": "exemplar-based inference",
+    "preflut": "PrefLUT, from its recipe",
+    "pienet": "PieNet",
+    "msm": "masked style modeling",
+    "pif": "personalized image filter",
+    "pif_lite": "personalized image filter without diffusion",
+    "neural_preset": "Neural Preset",
+    "deep_photo": "Deep Photo Style Transfer",
+}
+"""What pages and model cards call them."""
+TAKE_BACKBONE = ("upe", "exemplar", "pienet", "msm", "neural_preset", "deep_photo")
+"""The others read photos by a network of their own."""
 PHOTO_READERS = ("pif_lite", "deep_photo", "neural_preset", "pienet", "msm", "pif")
 """Systems that read a taste from liked photos alone, as `learning.systems.interface.PhotoReader` describes."""
 UNTRAINED = ("pif_lite", "deep_photo")
 """Of them those that need no training: their module's `untrained()` gives one."""
 
 
-def check_names(system: str, preset: str) -> None:
-    """Raise ValueError naming what there is where a name is not known."""
+def check_names(system: str, preset: str, backbone: str | None = None) -> None:
+    """Raise ValueError naming what there is where a name is not known, or goes with another system."""
     if system not in SYSTEMS:
         raise ValueError(f"there is no system {system!r}; there are: {', '.join(SYSTEMS)}")
     if preset not in PRESETS[system]:
         raise ValueError(f"{system} has no preset {preset!r}; it has: {', '.join(PRESETS[system])}")
+    if backbone and system not in TAKE_BACKBONE:
+        raise ValueError(f"{system} reads photos by a network of its own and takes no backbone")
 
 
 def system_module(system: str) -> Any:
@@ -61,11 +78,9 @@ def make_config(
     system: str, preset: str, *, backbone: str | None = None, steps: int | None = None, seed: int = 0
 ) -> Any:
     """A preset's config with what a command or a row says instead; ValueError names what is wrong."""
-    check_names(system, preset)
+    check_names(system, preset, backbone)
     config = dataclasses.replace(system_module(system).PRESETS[preset](), seed=seed)
     if backbone:
-        if not hasattr(config, "backbone"):
-            raise ValueError(f"{system} reads photos by a network of its own and takes no backbone")
         config = dataclasses.replace(config, backbone=backbone)
     if steps is not None:
         config = dataclasses.replace(config, loop=dataclasses.replace(config.loop, steps=steps))

@@ -28,6 +28,7 @@ from torch import nn
 
 from learning.data.dataset import PreferenceDataset
 from learning.data.episodes import EpisodeConfig, EpisodeSampler
+from learning.systems import TITLES
 from learning.systems.exemplars.editing import FixedSizeEditor, LiftingConfig, union_of_profiles
 from learning.systems.exemplars.encoders import ContentEncoder, EncoderConfig, StyleEncoder, start_from
 from learning.systems.exemplars.enhancer import Enhancer
@@ -53,7 +54,7 @@ from learning.training.threads import cpu_threads
 from variants.progress import Report
 
 NAME = "exemplar"
-TITLE = "exemplar-based inference"
+TITLE = TITLES[NAME]
 STYLES = ("triplet", "preferred_minus_rejected")
 QUERIES = ("original", "input")
 STAGES = ("embedding", "style", "masked")

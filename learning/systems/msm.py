@@ -31,6 +31,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from learning.data.dataset import PreferenceDataset
+from learning.systems import TITLES
 from learning.systems.exemplars.attention import attention_weights
 from learning.systems.exemplars.editing import FixedSizeEditor, LiftingConfig, lifted, union_of_profiles
 from learning.systems.exemplars.encoders import ContentEncoder, EncoderConfig, StyleEncoder, start_from
@@ -66,7 +67,7 @@ from learning.training.loop import LoopConfig
 from variants.progress import Report
 
 NAME = "msm"
-TITLE = "masked style modeling"
+TITLE = TITLES[NAME]
 STAGES = ("degrading", "embedding", "style", "masked")
 STYLES_PER_COMPONENT = 8
 """How many the principal components are learned from."""

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from learning.data.dataset import PreferenceDataset
+from learning.systems import TITLES
 from learning.systems.exemplars.editing import FixedSizeEditor, LiftingConfig
 from learning.systems.exemplars.encoders import EncoderConfig, StyleEncoder, start_from
 from learning.systems.exemplars.enhancer import Enhancer
@@ -44,7 +45,7 @@ from learning.training.loop import LoopConfig
 from variants.progress import Report
 
 NAME = "pienet"
-TITLE = "PieNet"
+TITLE = TITLES[NAME]
 STAGES = ("degrading", "embedding", "enhancer")
 
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 
 from learning.data.dataset import DatasetError, PreferenceDataset
+from learning.systems import TITLES
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
 from learning.systems.pif.statistics import (
     DETAIL_SIZE,
@@ -42,7 +43,7 @@ from variants.tone.images import read_photo
 from variants.tone.recipes import Recipe, apply_recipe, bake_recipe
 
 NAME = "pif_lite"
-TITLE = "personalized image filter, without diffusion"
+TITLE = TITLES[NAME]
 SUBSETS = ("random", "joint")
 LOW = np.array([CONCEPTS[name].low for name in NAMES], np.float32)
 HIGH = np.array([CONCEPTS[name].high for name in NAMES], np.float32)

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from learning.systems import TITLES
+
 NAME = "deep_photo"
-TITLE = "Deep Photo Style Transfer"
+TITLE = TITLES[NAME]
 METHODS = ("reinhard", "monge_kantorovich", "sliced_ot", "lut_lbfgs", "optimise")
 WITH_FEATURES = ("lut_lbfgs", "optimise")
 """Methods that need a network's features."""

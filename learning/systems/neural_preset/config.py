@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from learning.renderers.dncm import DncmConfig
 from learning.renderers.random_looks import LookConfig
+from learning.systems import TITLES
 from learning.training.loop import LoopConfig
 
 NAME = "neural_preset"
-TITLE = "Neural Preset"
+TITLE = TITLES[NAME]
 ENCODERS = ("conv", "efficientnet_b0")
 STARTS = "timm:efficientnet_b0"
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from learning.renderers.lifting import apply_lut
+from learning.systems import TITLES
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
 from learning.systems.preflut.config import Config
 from learning.systems.preflut.network import Network
@@ -16,7 +17,7 @@ from learning.systems.shared import best_device, described, read_settings, resiz
 from learning.training import run_folder as runs
 
 NAME = "preflut"
-TITLE = "PrefLUT, from its recipe"
+TITLE = TITLES[NAME]
 IMAGES_AT_ONCE = 64
 
 

@@ -13,6 +13,7 @@ from learning.backbones.beside import WithToneStatistics
 from learning.backbones.load import Backbone, load_backbone
 from learning.backbones.tone_statistics import ToneStatistics
 from learning.renderers.lifting import apply_lut
+from learning.systems import TITLES
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
 from learning.systems.shared import best_device, described, pixels_of, read_settings, resized, tensor_of
 from learning.systems.upe.config import Config
@@ -20,7 +21,7 @@ from learning.systems.upe.network import ColorEditor, Network
 from learning.training import run_folder as runs
 
 NAME = "upe"
-TITLE = "preference embedding"
+TITLE = TITLES[NAME]
 LARGE = 2**20
 """Pixels from which on a colour map goes over a photo as a table."""
 TABLE_SIZE = 33

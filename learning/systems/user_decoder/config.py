@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from learning.data.crops import ColorJitter, CropConfig
 from learning.renderers.hiif import HiifConfig
 from learning.renderers.liif import LiifConfig
+from learning.systems import TITLES
 from learning.training.loop import LoopConfig
 from learning.training.objective import Curriculum
 
 NAME = "user_decoder"
-TITLE = "user-specific decoder"
+TITLE = TITLES[NAME]
 ENCODERS = ("edsr", "rdn")
 STARTS = ("mean", "scratch")
 TRAINED_PARTS = ("head", "last_layer")
