@@ -105,7 +105,9 @@ def test_of_two_changes_at_once_one_is_refused(alice):
         ({"strength": -1}, "strength is -1"),
     ],
 )
-def test_what_no_style_can_be_read_from_is_refused_and_nothing_stays(alice, settings, tmp_path, options, message):
+def test_what_no_style_can_be_read_from_is_refused_and_nothing_stays(
+    alice, settings, tmp_path, options, message
+):
     settings.TONALIST_DATA = tmp_path
     with pytest.raises(PhotosRefused, match=message):
         ask(alice, **options)
