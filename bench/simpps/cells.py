@@ -22,7 +22,7 @@ from learning.training.run_folder import is_finished
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOLS = {
-    "tiny": EvaluationProtocol(references=16, evaluations=8, edit_size=96, metric_size=96),
+    "tiny": EvaluationProtocol(references=16, evaluations=6, edit_size=96, metric_size=96),
     "paper": EvaluationProtocol(references=16, evaluations=16, edit_size=512, metric_size=256),
 }
 """By preset. Tone edits differ little in ΔE00 between sizes; SSIM is stricter on small images."""
