@@ -109,6 +109,8 @@ def unknown(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", include("collection.api.v1.urls")),
     path("", include("learning.api")),
+    path("", include("learning.api_photos")),
+    path("", include("learning.api_adaptations")),
     path("", include("evaluation.api")),
     path("jobs/", Jobs.as_view({"get": "list"}), name="api-jobs"),
     path("schema/", schema, name="api-schema"),

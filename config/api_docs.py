@@ -67,7 +67,7 @@ def _page(path: str, method: str, operation: Json) -> OperationPage:
     )
     contents: Json = reply.get("content", {"": {}})
     media, content = next(iter(contents.items()))
-    sent = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    sent = operation.get("requestBody", {}).get("content", {})
     return OperationPage(
         id=operation["operationId"],
         method=method.upper(),
@@ -75,11 +75,22 @@ def _page(path: str, method: str, operation: Json) -> OperationPage:
         summary=operation["summary"],
         description=_told(operation.get("description", "")),
         parameters=[_parameter(each) for each in operation.get("parameters", [])],
-        sent=_shown(sent.get("example")),
+        sent=_sent(sent),
         status=status,
         got=_shown(content.get("example")) if media == "application/json" else "",
         media=media,
     )
+
+
+def _sent(contents: Json) -> str:
+    """The example of a JSON body; of a form one field a line, as curl takes it."""
+    if form := contents.get("multipart/form-data"):
+        fields = form["example"].items()
+        lists = [
+            (name, each) for name, value in fields for each in (value if isinstance(value, list) else [value])
+        ]
+        return "\n".join(f"-F {name}={each}" for name, each in lists)
+    return _shown(contents.get("application/json", {}).get("example"))
 
 
 def _parameter(each: Json) -> Parameter:

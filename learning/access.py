@@ -7,10 +7,11 @@ the dataset came from; a run on a folder of the server belongs to who started it
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
+from django.utils import timezone
 
 from collection.access import User, role_in, studies_of
 from collection.models import Export, Role
-from learning.models import Run
+from learning.models import Adaptation, PhotoRequest, Run
 from learning.selectors import exports_done
 
 CHANGERS = (Role.OWNER, Role.EDITOR)
@@ -55,3 +56,26 @@ def exports_to_train_on(user: User) -> QuerySet[Export]:
     if not user.is_authenticated:
         return exports.none()
     return exports.filter(study__memberships__user=user.pk, study__memberships__role__in=CHANGERS)
+
+
+def photos_of(user: User) -> QuerySet[PhotoRequest]:
+    """What is kept still of the photos that this user has uploaded; of everybody's for a superuser."""
+    kept = PhotoRequest.objects.filter(keep_until__gt=timezone.now()).select_related("learner", "uploaded_by")
+    return kept if getattr(user, "is_superuser", False) else kept.filter(uploaded_by=user.pk)
+
+
+def photos_for(request: HttpRequest, public_id: str) -> PhotoRequest:
+    """The photos of an address, for who uploaded them; Http404 for everybody else."""
+    asked = photos_of(request.user).filter(public_id=public_id).first()
+    if asked is None:
+        raise Http404("There are no such photos.")
+    return asked
+
+
+def adaptation_for(request: HttpRequest, public_id: str, needs: Role = Role.VIEWER) -> Adaptation:
+    """The adaptation of an address: whoever may see the run may see it."""
+    adaptation = Adaptation.objects.filter(public_id=public_id).select_related("learner").first()
+    if adaptation is None:
+        raise Http404("There is no such adaptation.")
+    adaptation.learner = run_for(request, adaptation.learner.public_id, needs)
+    return adaptation

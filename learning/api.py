@@ -17,13 +17,13 @@ from collection.api.v1.pages import PageQuery
 from collection.models import Role, Scope
 from learning import services
 from learning.access import exports_to_train_on, run_for, runs_of
-from learning.backbones import BACKBONES
 from learning.models import Run
 from learning.run_folder import run_curves, run_log
 from learning.services import RunRefused
-from learning.systems import PRESETS, SYSTEMS
+from learning.systems import BACKBONES_OF, PRESETS, SYSTEMS
 from variants.jobs import Job
 
+ALL_BACKBONES = list(dict.fromkeys(name for names in BACKBONES_OF.values() for name in names))
 ALL_PRESETS = sorted({name for names in PRESETS.values() for name in names})
 
 
@@ -37,7 +37,9 @@ class RunCreate(Strict):
     system = serializers.ChoiceField(choices=list(SYSTEMS))
     preset = serializers.ChoiceField(choices=ALL_PRESETS, help_text="tiny: minutes on a CPU.")
     backbone = serializers.ChoiceField(
-        choices=list(BACKBONES), required=False, help_text="The preset's where left out."
+        choices=ALL_BACKBONES,
+        required=False,
+        help_text="The preset's where left out; not every system takes every one.",
     )
     steps = serializers.IntegerField(
         min_value=1, max_value=10_000_000, required=False, help_text="Instead of the preset's."

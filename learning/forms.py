@@ -11,12 +11,21 @@ from django.core.files.uploadedfile import UploadedFile
 from collection.access import User
 from collection.models import Export
 from learning.access import exports_to_train_on, runs_of
-from learning.backbones import BACKBONES
-from learning.models import BlindTest, PhotoRequest, Run
+from learning.models import Adaptation, BlindTest, PhotoRequest, Run
 from learning.raters import DatasetRater
+from learning.services.adaptations import MOST_REFERENCES
 from learning.services.blind_tests import MAX_TASTES, SCENES
 from learning.services.photos import KEEP, MAX_BYTES, MAX_LIKED, MAX_PHOTOS, MAX_PIXELS
-from learning.systems import PHOTO_READERS, PRESETS, SYSTEMS, TITLES, UNTRAINED, check_names
+from learning.systems import (
+    BACKBONES_OF,
+    PHOTO_READERS,
+    PRESETS,
+    SYSTEMS,
+    TITLES,
+    UNTRAINED,
+    backbones_offered,
+    check_names,
+)
 from learning.weights import backbone_of, weights_missing
 from variants.tone.concepts import CONCEPTS
 
@@ -26,6 +35,9 @@ PRESET_WORDS = {
     "full": "full: the larger published configuration, for a GPU",
     "plus": "plus: with our own features beside the published ones",
 }
+
+
+ALL_BACKBONES = list(dict.fromkeys(name for names in BACKBONES_OF.values() for name in names))
 
 
 class ExportField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no generic at run time
@@ -52,9 +64,9 @@ class RunForm(forms.Form):
         help_text="The system's size and its settings.",
     )
     backbone = forms.ChoiceField(
-        choices=[("", "the preset's"), *((name, name) for name in BACKBONES)],
+        choices=[("", "the preset's"), *((name, name) for name in ALL_BACKBONES)],
         required=False,
-        help_text="What turns images into features. tone_statistics needs no download.",
+        help_text="The network that it stands on or starts from. tone_statistics needs no download.",
     )
     steps = forms.IntegerField(
         required=False, min_value=1, max_value=10_000_000, help_text="Empty: as many as the preset says."
@@ -78,7 +90,10 @@ class RunForm(forms.Form):
         self.presets = json.dumps(
             {s: {p: backbone_of(s, p) for p in presets} for s, presets in PRESETS.items()}
         )
-        self.missing = json.dumps({name: why for name in BACKBONES if (why := weights_missing(name))})
+        self.offered = json.dumps(
+            {s: {p: backbones_offered(s, p) for p in presets} for s, presets in PRESETS.items()}
+        )
+        self.missing = json.dumps({name: why for name in ALL_BACKBONES if (why := weights_missing(name))})
         for name, field in self.fields.items():
             if self.is_bound and name in self.errors:
                 field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": f"id_{name}_error"}
@@ -91,8 +106,18 @@ class RunForm(forms.Form):
             except ValueError as error:
                 self.add_error("backbone" if "backbone" in str(error) else "preset", str(error))
             else:
-                self._check_weights(data)
+                self._check_backbone(data)
         return data
+
+    def _check_backbone(self, data: dict[str, Any]) -> None:
+        """That the preset can have it."""
+        backbone, offered = data.get("backbone"), backbones_offered(data["system"], data["preset"])
+        if backbone and backbone not in offered:
+            which = f"{data['system']} with the preset {data['preset']}"
+            kinds = f"takes one of {', '.join(offered)}" if offered else "takes no backbone"
+            self.add_error("backbone", f"{which} {kinds}.")
+        else:
+            self._check_weights(data)
 
     def _check_weights(self, data: dict[str, Any]) -> None:
         """Said before the run starts rather than by the run; another machine may have what this one lacks."""
@@ -106,6 +131,15 @@ class RunForm(forms.Form):
     def settings(self) -> dict[str, Any]:
         """What `run_create` takes."""
         return {name: value for name, value in self.cleaned_data.items() if name != "elsewhere"}
+
+
+class AdaptationForm(forms.Form):
+    """Beside the button on a run's page: whose profiles are made, and from how many answers."""
+
+    whose = forms.ChoiceField(choices=Adaptation.Whose.choices, initial=Adaptation.Whose.ALL)
+    references = forms.IntegerField(
+        initial=16, min_value=1, max_value=MOST_REFERENCES, label="answers of each"
+    )
 
 
 class RangeInput(forms.NumberInput):

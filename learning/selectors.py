@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from collection.models import Export, Question, Rater, Study, Verdict
 from collection.selectors.rules import rules_in_force
-from learning.models import Output, PhotoRequest, Run, TasteStudy
+from learning.models import Adaptation, Output, PhotoRequest, Run, TasteStudy
 from learning.raters import DatasetRater, dataset_raters
 from learning.wins import Answer
 from variants.jobs import Job
@@ -128,3 +128,9 @@ def raters_to_render(run: Run) -> list[DatasetRater]:
     gone = Rater.objects.filter(public_id__in=ids, withdrawn_at__isnull=False)
     withdrawn = set(gone.values_list("public_id", flat=True))
     return [rater for rater in raters if rater.id not in withdrawn]
+
+
+def adaptation_counts(adaptation: Adaptation) -> list[tuple[str, int]]:
+    """How many of its raters are in each state, in words; those that none is in are left out."""
+    counts = Counter(adaptation.shares.values_list("state", flat=True))
+    return [(label.lower(), counts[value]) for value, label in Job.State.choices if counts[value]]

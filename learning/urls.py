@@ -1,6 +1,6 @@
 from django.urls import path
 
-from learning.views import blind_tests, photos, runs
+from learning.views import adaptations, blind_tests, photos, runs
 
 app_name = "learning"
 urlpatterns = [
@@ -13,6 +13,16 @@ urlpatterns = [
     path("<public_id:public_id>/resume/", runs.run_resume, name="run-resume"),
     path("<public_id:public_id>/photos/", photos.photo_list, name="photo-list"),
     path("<public_id:public_id>/blind-test/", blind_tests.blind_test_create, name="blind-test-create"),
+    path("<public_id:public_id>/adaptations/", adaptations.adaptation_create, name="adaptation-create"),
+    path("adaptations/<public_id:public_id>/", adaptations.adaptation_detail, name="adaptation"),
+    path(
+        "adaptations/<public_id:public_id>/progress/",
+        adaptations.adaptation_progress,
+        name="adaptation-progress",
+    ),
+    path(
+        "adaptations/<public_id:public_id>/cancel/", adaptations.adaptation_cancel, name="adaptation-cancel"
+    ),
     path("photos/<public_id:public_id>/", photos.photo_request, name="photo-request"),
     path("photos/<public_id:public_id>/change/", photos.style_change, name="style-change"),
     path("photos/<public_id:public_id>/progress/", photos.photo_progress, name="photo-progress"),

@@ -59,6 +59,7 @@ SCENE = {"public_id": "scene"}
 STATISTICS = {"public_id": "statistics"}
 PHOTOS = {"public_id": "photos"}
 BLIND = {"public_id": "blind"}
+ADAPTATION = {"public_id": "adaptation"}
 WEBHOOK = {"public_id": "webhook"}
 DELIVERY = {"public_id": "webhook", "message_id": "message"}
 
@@ -174,6 +175,10 @@ TABLE: dict[str, Line] = {
     "learning:blind-test": Line(VIEWER, None, BLIND),
     "learning:blind-test-progress": Line(VIEWER, None, BLIND),
     "learning:blind-test-cancel": Line(None, EDITOR, BLIND),
+    "learning:adaptation-create": Line(None, EDITOR, RUN),
+    "learning:adaptation": Line(VIEWER, None, ADAPTATION),
+    "learning:adaptation-progress": Line(VIEWER, None, ADAPTATION),
+    "learning:adaptation-cancel": Line(None, EDITOR, ADAPTATION),
     "evaluation:report-list": Line(ACCOUNT, None),
     "evaluation:report-create": Line(None, EDITOR, fields={"run": "run"}),
     "evaluation:report-compare": Line(ACCOUNT, None),
@@ -269,6 +274,17 @@ TABLE: dict[str, Line] = {
     "api-run-progress": Line(VIEWER, None, RUN),
     "api-run-cancel": Line(None, EDITOR, RUN),
     "api-run-resume": Line(None, EDITOR, RUN),
+    "api-run-adaptations": Line(VIEWER, EDITOR, RUN),
+    "api-adaptation": Line(VIEWER, None, ADAPTATION),
+    "api-adaptation-raters": Line(VIEWER, None, ADAPTATION),
+    "api-adaptation-cancel": Line(None, EDITOR, ADAPTATION),
+    "api-run-photos": Line(VIEWER, VIEWER, RUN),
+    "api-styles": Line(ACCOUNT, ACCOUNT),
+    "api-photos": Line(MAKER, None, PHOTOS),
+    "api-photos-change": Line(None, MAKER, PHOTOS),
+    "api-photos-cancel": Line(None, MAKER, PHOTOS),
+    "api-photo-picture": Line(MAKER, None, PHOTOS | {"index": "index", "picture": "picture"}),
+    "api-photo-cube": Line(MAKER, None, PHOTOS | {"index": "index"}),
     "api-reports": Line(ACCOUNT, ACCOUNT),
     "api-report": Line(VIEWER, None, REPORT),
     "api-report-data": Line(VIEWER, None, REPORT),

@@ -28,8 +28,8 @@ from collection.models import (
 )
 from collection.researcher.statistics import DOWNLOADS
 from collection.services.members import member_invite
-from learning.models import BlindTest, Photo, PhotoRequest
-from learning.views.photos import FILES
+from learning.models import Adaptation, BlindTest, Photo, PhotoRequest
+from learning.photo_files import FILES
 from tests.factories import (
     make_export,
     make_rater,
@@ -159,6 +159,7 @@ def world(people, tmp_path, monkeypatch):
     for name in FILES.values():
         (tmp_path / "photos" / "1" / name[0]).write_text("")
     blind = BlindTest.objects.create(learner=run, against=BlindTest.Against.UNTOUCHED, n_scenes=1)
+    adaptation = Adaptation.objects.create(learner=run)
     invitation, code = member_invite(study, "dora@example.org", Role.VIEWER)
     return {
         "slug": study.slug,
@@ -192,6 +193,7 @@ def world(people, tmp_path, monkeypatch):
         "index": 1,
         "picture": next(iter(FILES)),
         "blind": blind.public_id,
+        "adaptation": adaptation.public_id,
         "code": code,
         "word": "abc",
         "app_label": "auth",

@@ -9,6 +9,8 @@ import dataclasses
 import importlib
 from typing import Any
 
+from learning.backbones import BACKBONES, TONE_STATISTICS
+
 SYSTEMS: dict[str, str] = {
     "upe": "learning.systems.upe",
     "user_decoder": "learning.systems.user_decoder",
@@ -49,7 +51,17 @@ TITLES: dict[str, str] = {
     "deep_photo": "Deep Photo Style Transfer",
 }
 """What pages and model cards call them."""
-TAKE_BACKBONE = ("upe", "exemplar", "pienet", "msm", "neural_preset", "deep_photo")
+RESNET_18 = ("torchvision:resnet18", "timm:resnet18")
+BACKBONES_OF: dict[str, tuple[str, ...]] = {
+    "upe": BACKBONES,
+    "exemplar": RESNET_18,
+    "pienet": RESNET_18,
+    "msm": RESNET_18,
+    "neural_preset": ("timm:efficientnet_b0",),
+    "deep_photo": ("torchvision:vgg19",),
+}
+"""What each system may stand on or start from; upe takes any network of timm and torchvision besides."""
+TAKE_BACKBONE = tuple(BACKBONES_OF)
 """The others read photos by a network of their own."""
 PHOTO_READERS = ("pif_lite", "deep_photo", "neural_preset", "pienet", "msm", "pif")
 """Systems that read a taste from liked photos alone, as `learning.systems.interface.PhotoReader` describes."""
@@ -65,6 +77,13 @@ def check_names(system: str, preset: str, backbone: str | None = None) -> None:
         raise ValueError(f"{system} has no preset {preset!r}; it has: {', '.join(PRESETS[system])}")
     if backbone and system not in TAKE_BACKBONE:
         raise ValueError(f"{system} reads photos by a network of its own and takes no backbone")
+
+
+def backbones_offered(system: str, preset: str) -> tuple[str, ...]:
+    """The backbones to choose from; none for a system or a preset that has a network of its own."""
+    if (system, preset) == ("upe", "plus"):  # which sets colour statistics beside a network's features
+        return tuple(name for name in BACKBONES if name != TONE_STATISTICS)
+    return BACKBONES_OF.get(system, ()) if system == "upe" or preset != "tiny" else ()
 
 
 def system_module(system: str) -> Any:

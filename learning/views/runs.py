@@ -19,7 +19,7 @@ from collection.researcher.pages import page_of
 from learning import services
 from learning.access import run_for, run_may, runs_of
 from learning.blind_test_tables import WinLine, win_line
-from learning.forms import RunForm
+from learning.forms import AdaptationForm, RunForm
 from learning.loss_charts import loss_charts
 from learning.models import BlindTest, Run, TasteStudy
 from learning.run_folder import has_checkpoint, run_config, run_curves, run_log
@@ -82,6 +82,8 @@ def run_detail(request: HttpRequest, public_id: str) -> HttpResponse:
         "backbone": run.backbone or config.get("backbone") or backbone_of(run.system, run.preset),
         "reports": run.reports.all(),
         "blind_tests": _blind_tests(run),
+        "adaptations": run.adaptations.all(),
+        "adaptation_form": AdaptationForm(),
     }
     return render(request, "researcher/run_detail.html", context)
 

@@ -1,3 +1,4 @@
+import html
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from django.urls import reverse
 
 from learning.models import Run
 from learning.run_folder import MAX_POINTS, run_config, run_curves, run_log
+from learning.systems import BACKBONES_OF, PRESETS, SYSTEMS, backbones_offered
 from tests.factories import make_export, make_report, make_researcher, make_run, make_study
 from variants.jobs import Job
 
@@ -95,6 +97,7 @@ def test_without_a_dataset_there_is_nothing_to_start(alice):
         ("steps", "0"),
         ("export", "gone"),
         ("backbone", "x"),
+        ("backbone", "torchvision:vgg19"),
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_started(alice, export, field, value):
@@ -103,6 +106,52 @@ def test_a_wrong_field_is_named_and_nothing_is_started(alice, export, field, val
     assert page.status_code == 422
     assert f'id="id_{field}_error"' in page.content.decode()
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_starts_from_the_form_as_it_offers_it(alice, export, system):
+    for preset in PRESETS[system]:
+        fields = {
+            "export": export.public_id,
+            "system": system,
+            "preset": preset,
+            "seed": 0,
+            "elsewhere": "on",
+        }
+        offered = backbones_offered(system, preset)
+        for backbone in ("", *offered[-1:]):
+            assert (
+                alice.post(reverse("learning:run-create"), {**fields, "backbone": backbone}).status_code
+                == 302
+            )
+            run = Run.objects.first()
+            assert (run.system, run.preset, run.backbone) == (system, preset, backbone)
+
+
+@pytest.mark.parametrize(
+    ("system", "preset", "backbone", "message"),
+    [
+        ("user_decoder", "tiny", "dinov2_small", "takes no backbone"),
+        ("exemplar", "tiny", "torchvision:resnet18", "exemplar with the preset tiny takes no backbone"),
+        ("msm", "paper", "tone_statistics", "takes one of torchvision:resnet18, timm:resnet18"),
+        ("deep_photo", "full", "timm:resnet18", "takes one of torchvision:vgg19"),
+    ],
+)
+def test_a_backbone_that_the_system_cannot_have_is_refused(alice, export, system, preset, backbone, message):
+    fields = {"export": export.public_id, "system": system, "preset": preset, "seed": 0, "elsewhere": "on"}
+    page = alice.post(reverse("learning:run-create"), {**fields, "backbone": backbone})
+    assert (page.status_code, message in page.content.decode()) == (422, True)
+    assert not Run.objects.exists()
+
+
+def test_the_form_tells_the_page_what_each_system_has(alice, export):
+    page = alice.get(reverse("learning:run-create")).content.decode()
+    offered = json.loads(html.unescape(re.search(r'data-offered="([^"]*)"', page)[1]))
+    assert offered.keys() == SYSTEMS.keys()
+    assert offered["neural_preset"] == {"tiny": [], "paper": [*BACKBONES_OF["neural_preset"]], "full": [*BACKBONES_OF["neural_preset"]]}  # fmt: skip
+    assert offered["pif_lite"] == {"tiny": [], "paper": []}
+    assert "tone_statistics" in offered["upe"]["tiny"]
+    assert page.count("data-backbone") == 1
 
 
 def test_an_export_whose_folder_is_gone_is_refused_with_the_reason(alice, export):

@@ -5,8 +5,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import QueryDict
 from rest_framework import exceptions, serializers
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 
 from collection.api.v1.problems import BodyTooLarge
 from collection.services.fields import json_kind
@@ -138,6 +140,63 @@ class Query(Strict):
 
     def _check_kinds(self, data: Mapping[Any, Any]) -> None:
         pass
+
+
+class Form(Strict):
+    """Fields and files of multipart/form-data: all fields are texts, and read as what they are to be."""
+
+    def _check_kinds(self, data: Mapping[Any, Any]) -> None:
+        """Only a list may have several values."""
+        lists = {name for name, field in self.fields.items() if isinstance(field, serializers.ListField)}
+        if isinstance(data, QueryDict) and (
+            twice := [name for name in data if name not in lists and len(data.getlist(name)) > 1]
+        ):
+            raise exceptions.ValidationError({name: [f"{name} may stand once."] for name in twice})
+
+
+class UploadedFileField(serializers.FileField):
+    """One file of a form; an empty one is the service's to refuse, by its name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_empty_file=True, use_url=False, **options)
+
+
+class FormBody(MultiPartParser):
+    """Fields and files. Subclasses say how large it may be; nothing of a larger one is read."""
+
+    max_bytes = MAX_BODY
+    max_file_bytes = MAX_BODY
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        request = (parser_context or {})["request"]
+        try:
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            length = 0  # which the parser reads as an empty body
+        if length > self.max_bytes:
+            raise BodyTooLarge(f"The body has {length} bytes; at most {self.max_bytes} are taken.")
+        request.upload_handlers.insert(0, _FileBound(self.max_file_bytes))
+        return super().parse(stream, media_type, parser_context)
+
+
+class _FileBound(FileUploadHandler):
+    """Stops at the first file that is too large, before the rest of it is kept."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        if start + len(raw_data) > self._max_bytes:
+            raise BodyTooLarge(
+                f"{self.file_name} is larger than {self._max_bytes} bytes, which is the most that is taken."
+            )
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        return None
 
 
 MOST_KNOWN = 20

@@ -9,8 +9,9 @@ from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.parsers import BaseParser
@@ -204,8 +205,8 @@ class Endpoint(ViewSet):
             raise exceptions.ParseError(
                 "Idempotency-Key must be 1 to 200 printable characters of ASCII, none of them a space."
             )
-        sent = [self.request.method, self.request.get_full_path(), self.request.data]
-        digest = hashlib.sha256(json.dumps(sent, sort_keys=True, default=str).encode()).hexdigest()
+        sent = [self.request.method, self.request.get_full_path(), _all_values(self.request.data)]
+        digest = hashlib.sha256(json.dumps(sent, sort_keys=True, default=_digested).encode()).hexdigest()
 
         def do() -> Reply:
             response = action()
@@ -219,6 +220,21 @@ class Endpoint(ViewSet):
             raise exceptions.ValidationError({"Idempotency-Key": [str(error)]}) from error
         headers = reply.headers | ({"Idempotency-Replayed": "true"} if reply.is_replayed else {})
         return Response(json.loads(reply.body or "null"), status=reply.status, headers=headers)
+
+
+def _all_values(data: Any) -> Any:
+    """Of a form every value of each name, where a plain dict would tell the last alone."""
+    return dict(data.lists()) if isinstance(data, QueryDict) else data
+
+
+def _digested(value: Any) -> Any:
+    """A file by its name and its content, read piece by piece."""
+    if not isinstance(value, UploadedFile):
+        return str(value)
+    content = hashlib.sha256()
+    for piece in value.chunks():
+        content.update(piece)
+    return [value.name, content.hexdigest()]
 
 
 def _single(request: HttpRequest) -> dict[str, str]:

@@ -115,6 +115,10 @@ def _of_type(schema: Json, components: Json, depth: int) -> Any:
     if kind == "boolean":
         return False
     if kind == "string":
-        formats = {"date-time": "2026-11-02T09:15:00Z", "uri": "https://tonalist.example/api/v1/"}
+        formats = {
+            "date-time": "2026-11-02T09:15:00Z",
+            "uri": "https://tonalist.example/api/v1/",
+            "binary": "@photo.jpg",
+        }
         return formats.get(schema.get("format", ""), "text")
     return {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.utils.text import capfirst
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
@@ -25,6 +25,13 @@ PATH_PARAMETERS = {
     ),
     "public_id": OpenApiParameter(
         "public_id", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,32}$"}, "path", description="Its ID."
+    ),
+    "index": OpenApiParameter("index", {"type": "integer", "minimum": 0}, "path", description="The photo's."),
+    "picture": OpenApiParameter(
+        "picture",
+        {"type": "string", "enum": ["before", "after", "result"]},
+        "path",
+        description="Small as it was, small as it became, or the photo in full size.",
     ),
 }
 NAMED_FILE = OpenApiParameter(
@@ -133,7 +140,7 @@ class EndpointSchema(AutoSchema):
         """A body that is a file of its own kind is a text."""
         return {
             parser.media_type: self.operation.body
-            if parser.media_type == "application/json"
+            if parser.media_type in ("application/json", "multipart/form-data")
             else {"type": "string"}
             for parser in self.operation.parsers
             if self.operation.body
@@ -160,6 +167,13 @@ class EndpointSchema(AutoSchema):
         if isinstance(serializer, Strict):
             schema["additionalProperties"] = False
         return schema
+
+
+class UploadedFileSchema(OpenApiSerializerFieldExtension):
+    target_class = "collection.api.v1.bodies.UploadedFileField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> Json:
+        return {"type": "string", "format": "binary"}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -7,6 +7,7 @@ from learning.systems import (
     TAKE_BACKBONE,
     TITLES,
     UNTRAINED,
+    backbones_offered,
     check_names,
     make_config,
     system_module,
@@ -25,6 +26,8 @@ def test_what_is_said_of_every_system_without_importing_it_is_true():
             config = make_config(name, preset, seed=3)
             assert (config.preset, config.seed) == (preset, 3)
             assert hasattr(config, "backbone") == (name in TAKE_BACKBONE)
+            for backbone in backbones_offered(name, preset):
+                assert make_config(name, preset, backbone=backbone).backbone == backbone
             assert from_json(module.Config, to_json(config)) == config
     assert set(UNTRAINED) <= set(PHOTO_READERS) <= set(SYSTEMS)
 
