@@ -27,7 +27,7 @@ worker: $(VENV)/run.stamp  ## The worker that renders, exports, trains and repor
 
 test: check  ## All checks and tests, a real browser included
 	@$(BIN)/python -m tests.chromium --install
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/dev.stamp  ## Style, types, imports and migrations, without the tests
 	@$(BIN)/ruff check .

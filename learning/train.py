@@ -12,6 +12,7 @@ from learning.data.dataset import PreferenceDataset
 from learning.data.feature_cache import CACHE
 from learning.systems import PRESETS, SYSTEMS, make_config, system_module
 from learning.training.loop import PRECISIONS
+from learning.training.overrides import parse_switch, with_settings
 from learning.training.processes import is_main
 from learning.training.run_folder import RunError, is_finished, other_setting
 from learning.training.settings import to_json
@@ -44,6 +45,13 @@ def main(arguments: cli.Arguments = None) -> int:
         metavar="NAME[=PATH]",
         help="image features instead of the preset's: tone_statistics, dinov2_small, dinov2_base, ... "
         "(_reg: with registers); =PATH for a local folder of weights",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the preset said otherwise, such as reader.layers=1; config.json of a run lists them all",
     )
     parser.add_argument("--steps", type=cli.positive, metavar="N", help="instead of the preset's")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
@@ -99,6 +107,8 @@ def _config(options: argparse.Namespace) -> Any:
     config = make_config(
         options.system, options.preset, backbone=options.backbone, steps=options.steps, seed=options.seed
     )
+    for text in options.set:
+        config = with_settings(config, parse_switch(text))
     names = ("precision", "accumulate", "ema", "workers")
     instead = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.tensorboard:

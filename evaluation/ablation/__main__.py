@@ -12,13 +12,13 @@ import torch
 from evaluation.ablation.curves import draw_curves
 from evaluation.ablation.page import write_page
 from evaluation.ablation.run import AS_IT_IS, Ablation, ablate
-from evaluation.ablation.settings import parse_switch
 from evaluation.protocol import EvaluationProtocol
 from learning.backbones import WeightsMissing
 from learning.data.dataset import DatasetError, PreferenceDataset
 from learning.systems import SYSTEMS
 from learning.systems.shared import best_device
 from learning.training.loop import TrainingError
+from learning.training.overrides import parse_switch
 from learning.training.run_folder import RunError
 from variants.progress import terminal
 

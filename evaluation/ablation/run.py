@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.ablation.settings import nested_raters, with_settings, with_training_raters
+from evaluation.ablation.raters import nested_raters, with_training_raters
 from evaluation.protocol import EvaluationProtocol
 from evaluation.report.build import PROFILES
 from evaluation.report.contenders import CONTROLS
@@ -22,6 +22,7 @@ from evaluation.report.profiles import remove_profiles
 from learning.data.dataset import PreferenceDataset
 from learning.systems import make_config, system_module
 from learning.systems.load import load_run
+from learning.training.overrides import with_settings
 from learning.training.run_folder import is_finished, write_text
 from learning.training.settings import to_json
 from variants.progress import Report, silent

@@ -84,7 +84,8 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
         if folder.exists() and any(folder.iterdir()):
             raise RunError(f"{folder} is not empty and holds no run; name a folder that is new")
         write_config(folder, config)
-        log(folder, f"{config['system']}, preset {config['preset']}, backbone {config['backbone']}")
+        backbone = [f"backbone {config['backbone']}"] if config["backbone"] else []
+        log(folder, ", ".join([config["system"], f"preset {config['preset']}", *backbone]))
         if left_out := _raters_left_out(config.get("dataset", {})):
             log(folder, f"raters left out: {left_out}")
         return
@@ -243,7 +244,7 @@ def write_card(folder: Path, title: str, *, n_parameters: int) -> None:
 | trained on | {dataset["training_judgments"]} answers of {dataset["training_raters"]} {of}, \
 {dataset["training_images"]} images of {dataset["training_scenes"]} scenes |
 | raters left out | {_raters_left_out(dataset) or "none"} |
-| backbone | {config["backbone"]} |
+| backbone | {config["backbone"] or "none"} |
 | parameters | {n_parameters:,} without the backbone |
 | seed | {config["seed"]} |
 | software | {", ".join(f"{name} {version}" for name, version in config["software"].items())} |

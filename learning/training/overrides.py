@@ -1,47 +1,12 @@
-"""Which raters are trained on, and which parts of a config are switched."""
+"""Settings of a config that a command says otherwise: `--set name=value,other.name=value`."""
 
-import copy
-import dataclasses
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from learning.data.dataset import PreferenceDataset
 from learning.training.settings import from_json, to_json
 
 C = TypeVar("C")
-
-
-def nested_raters(dataset: PreferenceDataset, n: int, *, seed: int) -> list[str]:
-    """The first `n` training raters in an order that hangs on the seed and their IDs alone.
-
-    So fewer raters are always some of more raters, on every machine.
-
-    Raises:
-        ValueError: there are not so many.
-    """
-    raters = dataset.training_raters()
-    if not 1 <= n <= len(raters):
-        raise ValueError(
-            f"--raters {n}: {dataset.name} has {len(raters)} training raters; name 1 to that many"
-        )
-    return sorted(raters, key=lambda rater: hashlib.md5(f"{rater}_{seed}".encode()).digest())[:n]
-
-
-def with_training_raters(dataset: PreferenceDataset, raters: Sequence[str]) -> PreferenceDataset:
-    """The same dataset, of whose training raters only these are left; validation raters stay."""
-    kept, wanted = copy.copy(dataset), set(raters)
-    is_training = set(dataset.training_raters())
-    kept.raters = {
-        name: dataclasses.replace(rater, split="train")
-        if name in wanted
-        else dataclasses.replace(rater, valid=False)
-        if name in is_training
-        else rater
-        for name, rater in dataset.raters.items()
-    }
-    return kept
 
 
 def parse_switch(text: str) -> dict[str, str]:
