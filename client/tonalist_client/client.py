@@ -7,7 +7,7 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +29,7 @@ NO_USE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.ProxyError)
 TELLS_A_SECRET = re.compile(r"webhooks/[^/]+/secret/|studies/[^/]+/webhooks/")
 """Where a POST takes no idempotency key, as its reply is kept nowhere."""
 PAGE = 1000
+Files = Iterable[Path | str]
 
 
 class Client:
@@ -105,6 +106,51 @@ class Client:
     def report_data(self, report: Row | str) -> Row:
         """All figures of a report."""
         return self.get(f"reports/{_id(report)}/report.json")
+
+    def read_raters(self, run: Row | str, **fields: Any) -> Row:
+        """Make the profiles of many raters of a run (`whose`, `references`); `wait` for it."""
+        return self.post(f"runs/{_id(run)}/adaptations/", fields)
+
+    def style(
+        self, liked: Files, photos: Files, *, strength: float = 1.0, run: Row | str = "", system: str = ""
+    ) -> Row:
+        """Read a style from liked photos and give it to others; `wait` for it, then `save` what came of them.
+
+        It is read by a finished `run`, or by a `system` that needs no training: pif_lite where neither is named.
+        """
+        reader = {"run": _id(run)} if run else {"system": system or "pif_lite"}
+        return self._send("styles/", {**reader, "strength": strength}, {"liked": liked, "photos": photos})
+
+    def render(self, run: Row | str, rater: str, photos: Files, *, strength: float = 1.0) -> Row:
+        """Give photos the taste of a rater of the run's dataset; `wait` for it, then `save` what came of them."""
+        fields = {"rater": rater, "strength": strength}
+        return self._send(f"runs/{_id(run)}/photos/", fields, {"photos": photos})
+
+    def change_style(self, style: Row | str, **fields: Any) -> Row:
+        """`strength=0.5`, `strengths={"exposure": 0.25}`: its photos are rendered again; `wait` for it."""
+        return self.post(f"photos/{_id(style)}/change/", fields)
+
+    def delete_photos(self, photos: Row | str) -> None:
+        """Of a style, or of `render`: with all that was made of them."""
+        self.request("DELETE", f"photos/{_id(photos)}/")
+
+    def save(self, address: str, path: Path | str) -> Path:
+        """A file at an address that the site gave, such as `style["photos"][0]["files"]["result"]`."""
+        path = Path(path)
+        part = path.with_name(f"{path.name}.part")
+        part.write_bytes(self.request("GET", address).content)
+        return part.replace(path)
+
+    def _send(self, path: str, fields: Mapping[str, Any], files: Mapping[str, Files]) -> Row:
+        """A form with files, under one key."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        with contextlib.ExitStack() as opened:
+            parts = [
+                (name, (Path(each).name, opened.enter_context(Path(each).open("rb"))))
+                for name, paths in files.items()
+                for each in paths
+            ]
+            return _json(self.request("POST", path, data=dict(fields), files=parts, headers=headers))
 
     def wait(self, job: Row, *, timeout: float = 24 * 3600, every: float = 2.0) -> Row:
         """The job once it is done. Raises JobFailed, or JobTimeout after so many seconds."""

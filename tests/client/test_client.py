@@ -13,6 +13,7 @@ import pytest
 from collection.export.manifest import manifest_write
 from collection.models import Export, KeptReply, Question, Scope, Webhook
 from collection.services.tokens import token_create
+from learning.models import PhotoRequest, Run
 from tests.collection.api.v1.world import make_world
 from tests.factories import make_researcher
 from tonalist_client import (
@@ -235,6 +236,46 @@ def test_a_download_goes_on_where_it_broke_off(tmp_path):
     ranges = [(request.headers.get("Range"), request.headers.get("If-Range")) for request in asked]
     assert ranges == [(None, None), ("bytes=3000-", '"v1"'), ("bytes=7000-", '"v1"')]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["data.tar"]
+
+
+def test_photos_are_sent_with_their_names_again_where_it_has_to_be(tmp_path):
+    for name in ("a.jpg", "mine.jpg"):
+        (tmp_path / name).write_bytes(f"photo {name}".encode())
+    client, asked, _ = answering(problem(503), *[httpx.Response(201, json={"id": "1"})] * 2)
+    liked, photos = [tmp_path / "a.jpg"], [str(tmp_path / "mine.jpg")]
+    assert client.style(liked, photos, strength=0.5) == {"id": "1"}
+    client.render("abc", "rater1", photos)
+    first, again, render = (request.content for request in asked)
+    assert b'name="liked"; filename="a.jpg"' in first
+    assert b'name="photos"; filename="mine.jpg"' in first
+    assert all(text in again for text in (b"photo a.jpg", b"photo mine.jpg", b"pif_lite", b"0.5"))
+    assert asked[0].headers["Idempotency-Key"] == asked[1].headers["Idempotency-Key"]
+    assert asked[2].url.path == "/api/v1/runs/abc/photos/"
+    assert b"rater1" in render
+
+
+def test_a_style_on_the_live_site(site, monkeypatch, settings, tmp_path):
+    settings.TONALIST_DATA = tmp_path
+    monkeypatch.setattr(Job, "enqueue", lambda job: None)
+    client, _, _, _ = site
+    mine = tmp_path / "mine.jpg"
+    mine.write_bytes(b"photo")
+    style = client.style([mine], [mine])
+    asked = PhotoRequest.objects.get()
+    assert (style["state"], asked.system, asked.photos.count()) == ("queued", "pif_lite", 2)
+    asked.photos.filter(is_liked=False).update(state="rendered")
+    PhotoRequest.objects.update(state=Job.State.DONE)
+    (Path(asked.folder) / "0" / "result.jpg").write_bytes(b"result")
+    done = client.wait(style)
+    kept = client.save(done["photos"][0]["files"]["result"], tmp_path / "result.jpg")
+    assert kept.read_bytes() == b"result"
+    assert client.change_style(style, strength=0.5)["strength"] == 0.5
+    client.delete_photos(style)
+    assert not PhotoRequest.objects.exists()
+    run = Run.objects.get()
+    Run.objects.update(state=Job.State.RUNNING)
+    with pytest.raises(Conflict, match="wait until it is done"):
+        client.read_raters(run.public_id, whose="all")
 
 
 def test_a_webhook_and_its_secrets(site):
