@@ -20,7 +20,7 @@ from learning.access import exports_to_train_on, run_for, runs_of
 from learning.models import Run
 from learning.run_folder import run_curves, run_log
 from learning.services import RunRefused
-from learning.systems import BACKBONES_OF, PRESETS, SYSTEMS
+from learning.systems import BACKBONES_OF, PRESETS, SYSTEMS, backbone_refusal
 from variants.jobs import Job
 
 ALL_BACKBONES = list(dict.fromkeys(name for names in BACKBONES_OF.values() for name in names))
@@ -45,6 +45,11 @@ class RunCreate(Strict):
         min_value=1, max_value=10_000_000, required=False, help_text="Instead of the preset's."
     )
     seed = serializers.IntegerField(min_value=0, max_value=2**63 - 1, default=0)
+
+    def validate(self, attrs: Any) -> Any:
+        if why := backbone_refusal(attrs["system"], attrs["preset"], attrs.get("backbone", "")):
+            raise serializers.ValidationError({"backbone": [why]})
+        return attrs
 
 
 class RunReply(JobReply):

@@ -144,7 +144,7 @@ class PhotosReply(JobReply):
 
 
 class PhotosEndpoint(Endpoint):
-    tag = "Photos"
+    tag = "Styles"
     refusals = (PhotosRefused,)
 
     def _started(self, asked: PhotoRequest) -> Response:

@@ -23,6 +23,7 @@ from learning.systems import (
     SYSTEMS,
     TITLES,
     UNTRAINED,
+    backbone_refusal,
     backbones_offered,
     check_names,
 )
@@ -66,7 +67,7 @@ class RunForm(forms.Form):
     backbone = forms.ChoiceField(
         choices=[("", "the preset's"), *((name, name) for name in ALL_BACKBONES)],
         required=False,
-        help_text="The network that it stands on or starts from. tone_statistics needs no download.",
+        help_text="The network that it stands on or starts from. tone_statistics, of upe, needs no download.",
     )
     steps = forms.IntegerField(
         required=False, min_value=1, max_value=10_000_000, help_text="Empty: as many as the preset says."
@@ -111,11 +112,8 @@ class RunForm(forms.Form):
 
     def _check_backbone(self, data: dict[str, Any]) -> None:
         """That the preset can have it."""
-        backbone, offered = data.get("backbone"), backbones_offered(data["system"], data["preset"])
-        if backbone and backbone not in offered:
-            which = f"{data['system']} with the preset {data['preset']}"
-            kinds = f"takes one of {', '.join(offered)}" if offered else "takes no backbone"
-            self.add_error("backbone", f"{which} {kinds}.")
+        if why := backbone_refusal(data["system"], data["preset"], data.get("backbone", "")):
+            self.add_error("backbone", why)
         else:
             self._check_weights(data)
 

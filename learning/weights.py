@@ -33,7 +33,7 @@ def weights_missing(backbone: str) -> str:
     where = str(choice.path) if choice.path else _cache_words(choice)
     return (
         f"the weights of {choice.name} are not in {where}. `python -m learning.fetch {choice.name}` gets them "
-        f"(this needs the network); tone_statistics needs none"
+        f"(this needs the network){'' if choice.library else '; tone_statistics needs none'}"
     )
 
 

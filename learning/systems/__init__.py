@@ -86,6 +86,15 @@ def backbones_offered(system: str, preset: str) -> tuple[str, ...]:
     return BACKBONES_OF.get(system, ()) if system == "upe" or preset != "tiny" else ()
 
 
+def backbone_refusal(system: str, preset: str, backbone: str) -> str:
+    """Why the preset cannot have a backbone, of those that are offered; empty where it can."""
+    offered = backbones_offered(system, preset)
+    if not backbone or backbone in offered:
+        return ""
+    kinds = f"takes one of {', '.join(offered)}" if offered else "takes no backbone"
+    return f"{system} with the preset {preset} {kinds}."
+
+
 def system_module(system: str) -> Any:
     """Import a system's module; torch comes with it."""
     if system not in SYSTEMS:

@@ -7,11 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from learning.models import Run
 from learning.run_folder import MAX_POINTS, run_config, run_curves, run_log
 from learning.systems import BACKBONES_OF, PRESETS, SYSTEMS, backbones_offered
+from tests.collection.api.v1.visits import Program
 from tests.factories import make_export, make_report, make_researcher, make_run, make_study
 from variants.jobs import Job
 
@@ -141,6 +143,9 @@ def test_a_backbone_that_the_system_cannot_have_is_refused(alice, export, system
     fields = {"export": export.public_id, "system": system, "preset": preset, "seed": 0, "elsewhere": "on"}
     page = alice.post(reverse("learning:run-create"), {**fields, "backbone": backbone})
     assert (page.status_code, message in page.content.decode()) == (422, True)
+    body = {"export": export.public_id, "system": system, "preset": preset, "backbone": backbone}
+    told = Program(Client(), make_researcher("bob")).post("runs/", body)
+    assert (told.status_code, message in told.json()["detail"]) == (422, True)
     assert not Run.objects.exists()
 
 
