@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from collection.api.v1.bodies import Form, FormBody, Strict, UploadedFileField
 from collection.api.v1.endpoint import Endpoint, operation
+from collection.api.v1.examples import ID
 from collection.api.v1.fields import FreeObject, JobReply
 from collection.api.v1.pages import PageQuery
 from collection.models import Scope
@@ -49,6 +50,8 @@ class Number(serializers.FloatField):
 
 
 class PhotosCreate(Form):
+    example = {"rater": ID, "strength": 1.0, "photos": ["@mine.jpg"]}
+
     rater = serializers.CharField(max_length=100, help_text="ID of a rater of the run's dataset.")
     strength = serializers.FloatField(min_value=0, max_value=2, default=1.0, help_text=STRENGTH)
     photos = serializers.ListField(
@@ -57,6 +60,8 @@ class PhotosCreate(Form):
 
 
 class StyleCreate(Form):
+    example = {"system": "pif_lite", "liked": ["@a.jpg", "@b.jpg"], "photos": ["@mine.jpg"]}
+
     system = serializers.ChoiceField(
         choices=list(UNTRAINED), required=False, help_text="One that needs no training; or else `run`."
     )
@@ -78,6 +83,8 @@ class StyleCreate(Form):
 
 
 class StyleChange(Strict):
+    example = {"strength": 0.5, "strengths": {"exposure": 0.25}}
+
     strength = serializers.FloatField(min_value=0, max_value=2, required=False, help_text=STRENGTH)
     strengths = serializers.DictField(
         child=Number(),

@@ -78,6 +78,8 @@ class Strict(serializers.Serializer[Any]):
     """A body, or a query, whose names must all be known."""
 
     what = "field"
+    example: Mapping[str, Any] | None = None
+    """In the schema, where one of all fields would make no sense."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):

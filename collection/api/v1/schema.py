@@ -166,6 +166,8 @@ class EndpointSchema(AutoSchema):
         schema: Json = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if isinstance(serializer, Strict):
             schema["additionalProperties"] = False
+            if serializer.example:
+                schema["example"] = serializer.example
         return schema
 
 
