@@ -110,6 +110,18 @@ class ConceptEditor(Protocol):
         """The same taste with some concepts set by hand; ValueError for a name or value that cannot be."""
 
 
+@runtime_checkable
+class Explainer(Protocol):
+    """A system that can say which of its references an edit drew on."""
+
+    def attention(self, profile: Profile, photo: Pixels) -> npt.NDArray[np.float32]:
+        """How much the edit of the photo draws on each of the N references of the profile: (N,) with sum 1.
+
+        Raises:
+            ValueError: this run was trained without the part that can tell.
+        """
+
+
 def mean_of_profiles(profiles: Sequence[Profile]) -> Profile:
     """The mean of each named array."""
     if not profiles:

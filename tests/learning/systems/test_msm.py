@@ -3,8 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage import data
 
+from learning import render
 from learning.data.dataset import PreferenceDataset
 from learning.systems import PRESETS, msm
 from learning.systems.exemplars.attention import attention_picture
@@ -233,6 +235,17 @@ def test_a_loaded_run_edits_as_before(run, photos, tmp_path):
     profile = system.adapt_to_photos(photos)
     expected = system.render(photos[:1], profile)[0]
     np.testing.assert_array_equal(load_run(tmp_path / "copy").render(photos[:1], profile)[0], expected)
+
+
+def test_render_draws_which_answers_an_edit_drew_on(run, dataset, photos, tmp_path):
+    photo = tmp_path / "in.png"
+    Image.fromarray((photos[0] * 255).astype(np.uint8)).resize((48, 32)).save(photo)
+    rater = dataset.training_raters()[0]
+    asked = ["--run", str(run), "--dataset", str(dataset.folder), "--rater", rater, "--quiet"]
+    sheet = tmp_path / "sheet.png"
+    assert render.main([*asked, "--attention", str(sheet), str(photo), str(tmp_path / "out.png")]) == 0
+    with Image.open(sheet) as drawn:
+        assert drawn.height >= 160
 
 
 def test_training_that_was_stopped_goes_on_to_the_same_weights(dataset, run, tmp_path):
