@@ -3,7 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import save_file
-from timm.layers import GluMlp, SwiGLUPacked
+from timm.layers.mlp import GluMlp, SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer
 from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 

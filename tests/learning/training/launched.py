@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
             return torch.full((2, 3), float(number))
 
     run = folder / "run"
-    settings = {"system": "test", "preset": "tiny", "backbone": None, "settings": {}}
+    settings: dict[str, object] = {"system": "test", "preset": "tiny", "backbone": None, "settings": {}}
     open_run(run, settings, resume=False)
     train(
         network,
