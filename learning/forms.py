@@ -177,7 +177,8 @@ class PhotosForm(forms.Form):
 
 WAY_WORDS = {
     "pif_lite": "Named sliders (pif_lite): exposure, contrast, tint and so on, each adjustable. Needs no training.",
-    "deep_photo": "The colours of one photo (deep_photo): its palette, moved over as one map. Needs no training.",
+    "deep_photo": "The colours themselves (deep_photo): your photo takes the palette of the liked photos, mixed, "
+    "whatever they show. Strong, so begin with a strength of 0.5. Needs no training.",
 }
 
 
@@ -185,7 +186,7 @@ class StyleForm(forms.Form):
     liked = PhotosField(
         label="Photos whose tone you like",
         widget=ManyFiles(attrs={"accept": "image/*"}),
-        help_text=f"One to {MAX_LIKED}. Several of one look say more than one: what they share is learned.",
+        help_text=f"One to {MAX_LIKED}. Sliders learn what several photos of one look share; the colours are best taken from one.",
     )
     photos = PhotosField(
         label="Your photos",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from django.db.models import Q
 from django.http import FileResponse, Http404
 from django.utils.text import slugify
 
@@ -18,7 +19,9 @@ FILES = {
 
 def photo_file_response(asked: PhotoRequest, index: int, name: str) -> FileResponse:
     """A file by one of four fixed names: no address can name another. Raises Http404 where it is not there."""
-    photo = asked.photos.filter(index=index, state=Photo.State.RENDERED).first()
+    # One that is rendered again shows what it was until then.
+    shown = Q(state=Photo.State.RENDERED) | Q(state=Photo.State.WAITING, width__gt=0)
+    photo = asked.photos.filter(shown, index=index).first()
     if photo is None or name not in FILES:
         raise Http404("There is no such photo.")
     file_name, content_type = FILES[name]

@@ -6,7 +6,16 @@ from learning.data.dataset import PreferenceDataset
 from learning.models import Photo, PhotoRequest, Run
 from learning.services.photos import LIMITS
 from learning.systems import make_config, system_module
-from learning.systems.interface import ColorMapper, ConceptEditor, PhotoReader, Pixels, Profile, System
+from learning.systems.interface import (
+    ColorMapper,
+    ConceptEditor,
+    LongEditor,
+    LongReader,
+    PhotoReader,
+    Pixels,
+    Profile,
+    System,
+)
 from learning.systems.load import load_run
 from learning.tastes import profile_of
 from learning.training.run_folder import read_arrays, write_arrays
@@ -89,7 +98,13 @@ def _profile_of_liked(system: System, request: PhotoRequest) -> Profile:
         profile = read_arrays(folder / PROFILE, system=system.name)
     else:
         assert isinstance(system, PhotoReader)
-        profile = system.adapt_to_photos(_liked_photos(system, request))
+        liked = _liked_photos(system, request)
+        if isinstance(system, LongReader):
+            reading = folder / "reading"
+            reading.mkdir(exist_ok=True)
+            profile = system.invert(liked, reading, throttled(with_time_left(request.report)), resume=True)
+        else:
+            profile = system.adapt_to_photos(liked)
         write_arrays(folder / PROFILE, profile, system=system.name)
     if not isinstance(system, ConceptEditor):
         return profile
@@ -126,7 +141,12 @@ def _photo_render(system: System, profile: Profile, request: PhotoRequest, photo
     try:
         before = read_photo((folder / "upload").read_bytes(), LIMITS, photo.name).pixels
         table = _baked(system, before, profile, request.strength, RESULT_POINTS)
-        if table is None:
+        notes: tuple[str, ...] = ()
+        if table is None and isinstance(system, LongEditor):
+            watch = throttled(with_time_left(request.report))
+            made = system.transfer(before, profile, strength=request.strength, report=watch)
+            after, notes = made.image, made.notes
+        elif table is None:
             after = system.render([before], profile, strength=request.strength)[0]
         else:
             after = lut_engine.apply(before, Lut3D(table=table, title=""))
@@ -139,7 +159,7 @@ def _photo_render(system: System, profile: Profile, request: PhotoRequest, photo
     except (ImageError, MemoryError) as error:
         photo.state, photo.error = Photo.State.FAILED, str(error) or "out of memory; scale it down first"
     else:
-        photo.state, photo.error, photo.has_cube = Photo.State.RENDERED, "", cube is not None
+        photo.state, photo.error, photo.has_cube = Photo.State.RENDERED, "; ".join(notes), cube is not None
         photo.height, photo.width = after.shape[:2]
     photo.save()
     # What was uploaded is needed no more, but for another strength.

@@ -8,6 +8,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from variants.progress import Report
+
 Pixels = npt.NDArray[np.float32]
 """(H, W, 3) sRGB in [0, 1]."""
 Profile = dict[str, npt.NDArray[np.float32]]
@@ -91,6 +93,35 @@ class PhotoReader(Protocol):
 
     def adapt_to_photos(self, photos: Sequence[Pixels]) -> Profile:
         """A taste from one liked photo or more, of any sizes; their order does not matter."""
+
+
+@runtime_checkable
+class LongReader(Protocol):
+    """A PhotoReader whose reading is a fit of minutes to hours: it is watched, stopped and resumed."""
+
+    def invert(
+        self, photos: Sequence[Pixels], folder: Path, report: Report = ..., *, resume: bool = False
+    ) -> Profile:
+        """As `adapt_to_photos`, with checkpoints in the folder."""
+
+
+class Noted(Protocol):
+    """An edited photo, and what there is to say of how it came out."""
+
+    @property
+    def image(self) -> Pixels: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class LongEditor(Protocol):
+    """A system whose edit of one photo may be a fit of minutes, of which there may be something to say."""
+
+    def transfer(
+        self, image: Pixels, profile: Profile, *, strength: float = 1.0, report: Report = ...
+    ) -> Noted: ...
 
 
 @runtime_checkable

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ from django.urls import reverse
 from learning.models import Photo, PhotoRequest
 from learning.services import PhotosRefused, photos_delete, style_change, style_request
 from learning.services.photos import MAX_LIKED
+from learning.systems.deep_photo import DeepPhoto
 from learning.tasks import photos_task
 from tests.factories import make_researcher, make_run
-from tests.learning.test_photos import upload
+from tests.learning.test_photos import status_of, upload
 from variants.jobs import Job
 from variants.tone.concepts import CONCEPTS
 from variants.tone.cube import read_cube
@@ -159,6 +161,24 @@ def test_the_pages_from_the_form_to_the_sliders_and_away(client, alice):
     request.refresh_from_db()
     assert (request.state, request.strength) == (Job.State.QUEUED, 0.5)
     assert request.strengths == {"contrast": 0.25}
+    assert "is rendered again" in client.get(page).content.decode()  # beside what it was until then
+    assert status_of(client, reverse("learning:photo-file", args=[request.public_id, 0, "after"])) == 200
     assert client.post(address, {**form, "liked": [], "photos": []}).status_code == 422
     photos_delete(done(request))
     assert client.get(page).status_code == 404
+
+
+def test_an_edit_that_no_lut_holds_is_watched_and_what_there_is_to_say_of_it_is_kept(alice, monkeypatch):
+    monkeypatch.setattr("learning.work._baked", lambda *_: None)
+    transfer = DeepPhoto.transfer
+
+    def with_a_note(self, *arguments, report, **options):
+        report(1, 2, "fitting")
+        made = transfer(self, *arguments, report=report, **options)
+        return dataclasses.replace(made, notes=("stopped, its best is kept",))
+
+    monkeypatch.setattr(DeepPhoto, "transfer", with_a_note)
+    request = done(ask(alice, system="deep_photo"))
+    photo = request.photos.get(is_liked=False)
+    assert (request.state, request.learned) == (Job.State.DONE, None)
+    assert (photo.state, photo.error, photo.has_cube) == ("rendered", "stopped, its best is kept", False)
