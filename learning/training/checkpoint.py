@@ -73,7 +73,7 @@ def load_checkpoint(state: TrainingState, folder: Path, system: str) -> None:
         rest = torch.load(last / "state.pt", weights_only=True, map_location="cpu")
     except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
         raise RunError(
-            f"{last / 'state.pt'} is cut short or broken ({error}); start without --resume"
+            f"{last / 'state.pt'} is cut short or broken ({_first_line(error)}); delete {folder} and train again"
         ) from error
     before, now = rest.get("processes", 1), launched().count
     if before != now:
@@ -101,3 +101,8 @@ def _rest_of(state: TrainingState) -> dict[str, Any]:
         "average": state.average.tensors if state.average else {},
         "processes": launched().count,
     }
+
+
+def _first_line(error: Exception) -> str:
+    """Torch explains its archives at length."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

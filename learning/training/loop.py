@@ -6,10 +6,14 @@ step are functions of its number.
 """
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -192,6 +196,19 @@ def _steps(training: _Training, data: StepData, report: Report) -> None:
     numbers = training.numbers()
     coming = zip(numbers, batches(data, numbers, config.workers, training.device), strict=True)
     state.network.train()
+    with _stopped_between_steps() as look_up:
+        _all_steps(training, coming, events, report, look_up)
+    state.network.eval()
+
+
+def _all_steps(
+    training: _Training,
+    coming: Iterator[tuple[int, Any]],
+    events: EventFile | None,
+    report: Report,
+    look_up: Callable[[], None],
+) -> None:
+    state, config, folder = training.state, training.config, training.folder
     while state.step < config.steps:
         started = time.monotonic()
         if training.before_step:
@@ -205,8 +222,37 @@ def _steps(training: _Training, data: StepData, report: Report) -> None:
                 events.add(state.step, {k: v for k, v in state.curves[-1].items() if k != "step"})
         if state.step % config.checkpoint_every == 0 and state.step < config.steps:
             save_checkpoint(state, folder, training.system)
-        _report(state, config, folder, training.system, report)
-    state.network.eval()
+        _report(state, config, folder, training.system, report, look_up)
+
+
+@contextmanager
+def _stopped_between_steps() -> Iterator[Callable[[], None]]:
+    """Ctrl-C waits for the end of the step, so that a whole one can be kept; a second one does not.
+
+    Gives what raises KeyboardInterrupt if somebody has asked. Where Ctrl-C is somebody else's to handle, it stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield lambda: None
+        return
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    def look_up() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield look_up
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _one_step(training: _Training, coming: Iterator[tuple[int, Any]]) -> dict[str, torch.Tensor]:
@@ -298,8 +344,16 @@ def _go_on(folder: Path) -> str:
     return f"; the last good checkpoint, {last.name}, is kept" if last else "; there is no checkpoint yet"
 
 
-def _report(state: TrainingState, config: LoopConfig, folder: Path, system: str, report: Report) -> None:
+def _report(
+    state: TrainingState,
+    config: LoopConfig,
+    folder: Path,
+    system: str,
+    report: Report,
+    look_up: Callable[[], None],
+) -> None:
     try:
+        look_up()
         report(state.step, config.steps, "training")
     except BaseException:  # cancelled: whatever the reason, the work so far is kept
         if state.step < config.steps:

@@ -80,8 +80,9 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     """
     if not is_main():
         return
-    if not (folder / "config.json").is_file():
-        if folder.exists() and any(folder.iterdir()):
+    if not (folder / "config.json").is_file() or not _is_begun(folder):
+        others = {path.name for path in folder.iterdir()} - UNBEGUN if folder.exists() else set()
+        if others:
             raise RunError(f"{folder} is not empty and holds no run; name a folder that is new")
         write_config(folder, config)
         backbone = [f"backbone {config['backbone']}"] if config["backbone"] else []
@@ -97,6 +98,14 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     if before != now:
         raise RunError(f"{folder} cannot be resumed: its dataset had the sha256 {before}, this one has {now}")
     write_config(folder, config)
+
+
+UNBEGUN = {"config.json", "log.txt"}
+"""All that stands in the folder of a run that ended before its first step: it may be begun anew, with any settings."""
+
+
+def _is_begun(folder: Path) -> bool:
+    return any(path.name not in UNBEGUN for path in folder.iterdir())
 
 
 def other_setting(folder: Path, config: Mapping[str, Any]) -> str:

@@ -1,3 +1,5 @@
+import os
+import signal
 from dataclasses import replace
 
 import pyarrow.parquet as pq
@@ -106,6 +108,31 @@ def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(tmp_path, monkeypat
     monkeypatch.undo()
     assert [p.name for p in (tmp_path / "killed/checkpoint").iterdir()] == ["step-00000012"]
     resumed = run(tmp_path / "killed", resume=True)
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_ctrl_c_in_the_middle_of_a_step_keeps_the_whole_step(tmp_path):
+    whole = run(tmp_path / "whole")
+    folder = tmp_path / "interrupted"
+    folder.mkdir()
+    model = network()
+    step_loss = step_loss_of(model)
+    steps = 0
+
+    def interrupted(progress, batch):
+        nonlocal steps
+        steps += 1
+        if steps == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step_loss(progress, batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            model, Data(7), interrupted, CONFIG, folder, system="test", seed=7, report=silent, resume=False
+        )  # fmt: skip
+    assert [p.name for p in (folder / "checkpoint").iterdir()] == ["step-00000004"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed = run(folder, resume=True)
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
