@@ -194,10 +194,11 @@ class _Stream(httpcore.NetworkStream):
         self._room = MAX_REPLY
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._stream.read(max_bytes, _left(self._deadline, timeout))
-        self._room -= len(data)
-        if self._room < 0:
+        if not self._room:
             raise httpcore.RemoteProtocolError(f"The reply has more than {MAX_REPLY} bytes.")
+        # No more than there is room for: headers and the body's beginning may come in one piece or in two.
+        data = self._stream.read(min(max_bytes, self._room), _left(self._deadline, timeout))
+        self._room -= len(data)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -193,6 +193,17 @@ def test_a_long_reply_is_read_as_far_as_it_is_kept(receiver):
     assert len(reply.text) == outgoing.KEPT_OF_REPLY
 
 
+def test_a_long_reply_whose_body_comes_after_its_headers_is_read_as_well(receiver):
+    def in_two_pieces(wfile):
+        wfile.write(b"HTTP/1.1 500 No\r\nContent-Length: 1000000\r\n\r\n")
+        wfile.flush()
+        time.sleep(0.2)
+        wfile.write(b"x" * 1_000_000)
+
+    receiver.replies = [in_two_pieces]
+    assert post(receiver.address, b"", {}).text == "x" * outgoing.KEPT_OF_REPLY
+
+
 def test_endless_headers_are_not_read_to_their_end(receiver):
     def endless(wfile):
         wfile.write(b"HTTP/1.1 200 OK\r\n")
