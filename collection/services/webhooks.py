@@ -227,9 +227,9 @@ def deliveries_overdue() -> int:
 
 def _due(now: dt.datetime) -> QuerySet[WebhookDelivery]:
     free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    return WebhookDelivery.objects.filter(
-        free, state=State.WAITING, next_try_at__lte=now, webhook__is_active=True
-    )
+    # No join: an update through one looks at rows as they were before another claimed them, on PostgreSQL.
+    active = Webhook.objects.filter(is_active=True)
+    return WebhookDelivery.objects.filter(free, state=State.WAITING, next_try_at__lte=now, webhook__in=active)
 
 
 def _require_address(address: str) -> None:
