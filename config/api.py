@@ -111,6 +111,7 @@ urlpatterns = [
     path("", include("learning.api")),
     path("", include("learning.api_photos")),
     path("", include("learning.api_adaptations")),
+    path("", include("learning.api_looks")),
     path("", include("evaluation.api")),
     path("jobs/", Jobs.as_view({"get": "list"}), name="api-jobs"),
     path("schema/", schema, name="api-schema"),

@@ -153,14 +153,14 @@ def _kept_data() -> Finding:
             "Kept data",
             "fault",
             f"kept longer than promised: {', '.join(due)}",
-            "manage.py retention, once a day from cron",
+            "manage.py retention; a beat does it each hour (docs/deployment.md)",
         )
     if n_photos:
         return Finding(
             "Kept data",
             "fault",
             f"{n_photos} uploads of photos to render are kept longer than promised",
-            "manage.py expire_photos, once a day from cron",
+            "manage.py expire_photos; a beat does it each hour (docs/deployment.md)",
         )
     return Finding("Kept data", "ok", "no study's day has passed, and no upload's")
 

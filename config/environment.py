@@ -80,7 +80,7 @@ def cache_settings() -> dict[str, Any]:
     return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
 
 
-def broker_settings(data: Path) -> tuple[str, dict[str, str]]:
+def broker_settings(data: Path) -> tuple[str, dict[str, Any]]:
     """CELERY_BROKER_URL, or kombu's filesystem transport under `data`; the address and its options."""
     url: str = env.str("CELERY_BROKER_URL", default="")
     if url:
@@ -93,6 +93,7 @@ def broker_settings(data: Path) -> tuple[str, dict[str, str]]:
         "data_folder_in": str(folder / "queue"),
         "data_folder_out": str(folder / "queue"),
         "control_folder": str(folder / "control"),
+        "polling_interval": 0.1,  # somebody may be waiting for what is sent
     }
 
 
@@ -143,6 +144,39 @@ def sign_up_policy() -> str:
     if policy not in SIGN_UP:
         raise ImproperlyConfigured(f"SIGN_UP is {policy!r}; it must be {', '.join(SIGN_UP)}")
     return policy
+
+
+LOG_FORMATS = ("text", "json")
+
+
+def log_format() -> str:
+    """LOG_FORMAT: text for people, json for what collects logs."""
+    chosen: str = env.str("LOG_FORMAT", default="") or "text"
+    if chosen not in LOG_FORMATS:
+        raise ImproperlyConfigured(f"LOG_FORMAT is {chosen!r}; it must be {' or '.join(LOG_FORMATS)}")
+    return chosen
+
+
+def metrics_token() -> str:
+    """METRICS_TOKEN: who may read /metrics; unset means that there is none."""
+    token: str = env.str("METRICS_TOKEN", default="")
+    if token and len(token) < 16:
+        raise ImproperlyConfigured("METRICS_TOKEN is shorter than 16 characters; make a longer one")
+    if shared := env.str("PROMETHEUS_MULTIPROC_DIR", default=""):
+        Path(shared).mkdir(parents=True, exist_ok=True)
+    return token
+
+
+def accel_prefix() -> str:
+    """ACCEL_PREFIX: the internal address under which nginx has the files of the storage, such as /protected/."""
+    prefix: str = env.str("ACCEL_PREFIX", default="")
+    if prefix and not re.fullmatch(r"/([a-z0-9-]+/)+", prefix):
+        raise ImproperlyConfigured(f"ACCEL_PREFIX is {prefix!r}; it must be like /protected/")
+    if prefix and env.str("STORAGE_URL", default="").startswith("s3:"):
+        raise ImproperlyConfigured(
+            "ACCEL_PREFIX sends files of a folder, and STORAGE_URL names a bucket; unset one"
+        )
+    return prefix
 
 
 DIFFUSION = {

@@ -5,9 +5,11 @@ of files, all under TONALIST_DATA. `.env` beside manage.py is read first.
 """
 
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from config.environment import (
+    accel_prefix,
     broker_settings,
     cache_settings,
     data_folder,
@@ -15,11 +17,14 @@ from config.environment import (
     diffusion_settings,
     email_settings,
     env,
+    log_format,
+    metrics_token,
     secret_key,
     sign_up_policy,
     storage_settings,
     webhook_allow,
 )
+from config.operations.schedule import beat_schedule
 from variants.sources.generated import EDITOR, GENERATOR, WRITER
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -54,6 +59,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.operations.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -159,6 +165,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 MEDIA_URL = "/media/"  # never served as a folder: images go out by their opaque address
+ACCEL_PREFIX = accel_prefix()  # nginx sends images after the site has allowed it; empty: the site sends them
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # Folders of this machine below it may be imported on the pages, by staff; empty for none.
@@ -183,6 +190,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = beat_schedule()
+CELERY_BEAT_SCHEDULE_FILENAME = str(TONALIST_DATA / "beat-schedule")
+WORKER_ALIVE_FILE = env.str("WORKER_ALIVE_FILE", default="")  # a probe looks at its age
 
 WEBHOOK_ALLOW = webhook_allow()
 
@@ -197,17 +207,36 @@ BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 CSRF_FAILURE_VIEW = "collection.participant.views.form_refused"
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=False)
+SECURE_REDIRECT_EXEMPT = ["^health/", "^metrics$"]  # asked inside the network, without TLS
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_SUBDOMAINS", default=False)
+# Browsers' lists take whole domains, for good: whoever owns the domain decides that, not a site on it.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 X_FRAME_OPTIONS = "DENY"
+
+METRICS_TOKEN = metrics_token()
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"refusals": {"()": "config.logs.RefusalsInOneLine"}},
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "formatters": {"text": {"()": "config.logs.TextFormatter"}, "json": {"()": "config.logs.JsonFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": log_format()}},
     # Django's own handler would say everything a second time.
     "loggers": {
         "django": {"level": "INFO", "handlers": []},
         "django.request": {"filters": ["refusals"]},
+        "axes": {"level": "ERROR"},  # it tells of browsers
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }
+
+if SENTRY_DSN := env.str("SENTRY_DSN", default=""):
+    from config.operations.errors import sentry_start
+
+    sentry_start(
+        SENTRY_DSN,
+        environment=env.str("SENTRY_ENVIRONMENT", default="production"),
+        release=f"tonalist@{version('tonalist')}",
+    )
