@@ -60,13 +60,16 @@ def main(arguments: cli.Arguments = None) -> int:
                 if options.degrader
                 else _trained(options.originals, options.steps, options.seed, report)
             )
-            total = write_favourites(
+            total, skipped = write_favourites(
                 people, options.out, make, long_side=options.long_side, how=how, report=report
             )
-        return f"{total} photos of {len(people)} people: {options.out}", {
+        said = [f"passed over: {reason}" for reason in skipped]
+        count = f", {len(skipped)} passed over" if skipped else ""
+        return "\n".join([*said, f"{total} photos of {len(people)} people{count}: {options.out}"]), {
             "dataset": str(options.out),
             "people": len(people),
             "photos": total,
+            "skipped": skipped,
         }
 
     return cli.finish(work, as_json=options.json)

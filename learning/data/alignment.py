@@ -6,15 +6,16 @@ anything. The dataset's format has no such field, so it is found: two images are
 aligned when they have one size and their edges lie at the same places.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
 from learning.data.cache import BoundedCache
-from learning.data.dataset import PreferenceDataset
+from learning.data.dataset import DatasetError, PreferenceDataset
+from variants.progress import Report, silent
 
 THUMBNAIL = 128
 """Long side at which edges are compared, in pixels."""
@@ -27,6 +28,28 @@ FLAT = 0.01
 CACHE_BYTES = 64 * 2**20
 BYTES_OF_A_PAIR = 250
 """In a dictionary, with its key."""
+AT_ONCE = 64
+"""Pairs between two reports."""
+
+
+class Sized(Protocol):
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+
+class Photos(Protocol):
+    """Images by position, as a `PreferenceDataset` has them."""
+
+    @property
+    def image_ids(self) -> Sequence[str]: ...
+
+    @property
+    def images(self) -> Mapping[str, Sized]: ...
+
+    def opened(self, image_id: str, *, short_side: int | None = None) -> PillowImage.Image: ...
 
 
 class Alignment:
@@ -37,11 +60,9 @@ class Alignment:
         opened: gives an image by its position, for those who hold them decoded already.
     """
 
-    def __init__(
-        self, dataset: PreferenceDataset, opened: Callable[[int], PillowImage.Image] | None = None
-    ) -> None:
-        self.dataset = dataset
-        self._opened = opened or (lambda image: dataset.opened(dataset.image_ids[image]))
+    def __init__(self, dataset: Photos, opened: Callable[[int], PillowImage.Image] | None = None) -> None:
+        self._dataset = dataset
+        self._opened = opened or self._open
         images = list(dataset.images.values())
         self._size = np.array([(image.width, image.height) for image in images], np.int64)
         self._found: BoundedCache[tuple[int, int], bool] = BoundedCache(CACHE_BYTES)
@@ -64,12 +85,42 @@ class Alignment:
             self._found.put((a, b), found, BYTES_OF_A_PAIR)
         return found
 
+    def _open(self, image: int) -> PillowImage.Image:
+        return self._dataset.opened(self._dataset.image_ids[image])
+
     def _edges_of(self, image: int) -> npt.NDArray[np.complex64]:
         edges = self._edges.get(image)
         if edges is None:
             edges = edges_of(self._opened(image))
             self._edges.put(image, edges, edges.nbytes)
         return edges
+
+
+def aligned_answers(
+    dataset: PreferenceDataset, rows: npt.NDArray[Any], alignment: Alignment, report: Report = silent
+) -> npt.NDArray[np.bool_]:
+    """Which of these rows of the dataset's judgments compare aligned images, (n,); each pair is looked at once.
+
+    Raises:
+        DatasetError: none does, so that a system that compares pixels has nothing to learn from; or an image is
+            missing or broken.
+    """
+    judgments = dataset.judgments
+    pairs = np.sort(np.stack([judgments.preferred[rows], judgments.rejected[rows]], axis=1), axis=1)
+    pairs, pair_of_row = np.unique(pairs, axis=0, return_inverse=True)
+    found = np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), AT_ONCE):
+        report(start, len(pairs), "looking which pairs are aligned")
+        some = pairs[start : start + AT_ONCE]
+        found[start : start + AT_ONCE] = alignment(some[:, 0], some[:, 1])
+    if not found.any():
+        raise DatasetError(
+            f"{dataset.folder}: of none of the {len(pairs)} pairs to train on do the two images show the same thing "
+            "at the same pixel (one size, edges at the same places), and this system compares pixels; export pairs "
+            "of renditions of one photo, or register the photos first"
+        )
+    aligned: npt.NDArray[np.bool_] = found[pair_of_row.reshape(-1)]
+    return aligned
 
 
 def edges_of(image: PillowImage.Image) -> npt.NDArray[np.complex64]:

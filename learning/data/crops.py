@@ -16,9 +16,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image as PillowImage
 
-from learning.data.alignment import Alignment
+from learning.data.alignment import Alignment, Photos
 from learning.data.cache import BoundedCache
-from learning.data.dataset import PreferenceDataset
 
 GREY = (0.2989, 0.587, 0.114)
 """Weights of red, green and blue in luma (ITU-R BT.601), as torchvision's jitter has them."""
@@ -117,16 +116,22 @@ class PairCrops:
     Args:
         dataset: where the images are.
         config: how they are cropped and jittered.
+        alignment: where it is known already which pairs are aligned.
         cache_bytes: memory for decoded images, in each process that draws. A process that holds all images of a
             small dataset decodes each once; else the time goes into decoding, which workers share.
     """
 
     def __init__(
-        self, dataset: PreferenceDataset, config: CropConfig, *, cache_bytes: int = 512 * 2**20
+        self,
+        dataset: Photos,
+        config: CropConfig,
+        *,
+        alignment: Alignment | None = None,
+        cache_bytes: int = 512 * 2**20,
     ) -> None:
         self.dataset = dataset
         self.config = config
-        self.alignment = Alignment(dataset, self._opened)
+        self.alignment = alignment or Alignment(dataset, self._opened)
         self._decoded: BoundedCache[int, PillowImage.Image] = BoundedCache(cache_bytes)
 
     def draw(

@@ -47,6 +47,7 @@ class EpisodeSampler:
 
     Attributes:
         left_out: ids of training raters with too few answers to be both reference and target.
+        rows: of `dataset.judgments`, all that can come.
         images: positions of all images that can come, in order.
     """
 
@@ -55,13 +56,15 @@ class EpisodeSampler:
         self._judgments = dataset.judgments
         self._rows_of_rater, self.left_out = training_rows(dataset, config.min_references + 1)
         if not self._rows_of_rater:
-            raise DatasetError(
-                f"{dataset.folder}: none of the {len(dataset.training_raters())} valid training raters has "
-                f"{config.min_references + 1} answers on training scenes; there is nothing to train on"
-            )
-        rows = np.concatenate(self._rows_of_rater)
-        self.n_judgments = len(rows)
-        self.images = np.union1d(dataset.judgments.preferred[rows], dataset.judgments.rejected[rows])
+            raise too_few_answers(dataset, config.min_references + 1)
+        self.rows = np.concatenate(self._rows_of_rater)
+        self.images = np.union1d(
+            dataset.judgments.preferred[self.rows], dataset.judgments.rejected[self.rows]
+        )
+
+    @property
+    def n_judgments(self) -> int:
+        return len(self.rows)
 
     @property
     def n_raters(self) -> int:
@@ -97,6 +100,16 @@ class EpisodeSampler:
 def _some(rows: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """`n` of the rows, none twice while there are enough."""
     return rng.choice(rows, n, replace=len(rows) < n)
+
+
+def too_few_answers(dataset: PreferenceDataset, at_least: int) -> DatasetError:
+    """What is said where no training rater has so many."""
+    ties = dataset.judgments.n_ties
+    said = f" ({ties} answers say that there is no difference, and prefer none)" if ties else ""
+    return DatasetError(
+        f"{dataset.folder}: none of the {len(dataset.training_raters())} valid training raters has {at_least} "
+        f"answers on training scenes that prefer an image{said}; there is nothing to train on"
+    )
 
 
 def training_rows(dataset: PreferenceDataset, at_least: int) -> tuple[list[npt.NDArray[np.int64]], list[str]]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from learning.data.dataset import DatasetError, Pixels
 from variants.progress import Report
 from variants.sources.manifest import SUFFIXES
 from variants.tone.difference import mean_ciede2000
-from variants.tone.images import encode_image, fit_long_side, read_photo
+from variants.tone.images import ImageError, encode_image, fit_long_side, read_photo
 
 LIKED_RECIPE = json.dumps({"liked": True})
 """Nobody knows the steps that made a favourite."""
@@ -82,8 +82,8 @@ def write_favourites(
     long_side: int,
     how: str,
     report: Report,
-) -> int:
-    """Write a dataset folder of people's favourites; return how many photos it has.
+) -> tuple[int, list[str]]:
+    """Write a dataset folder of people's favourites; return how many photos it has, and why others were passed over.
 
     Args:
         people: from `read_favourites`.
@@ -95,14 +95,21 @@ def write_favourites(
 
     Raises:
         FileExistsError: the target is already there.
-        ImageError: a photo cannot be read; the message names it.
+        DatasetError: no photo can be read.
     """
     total = sum(len(person.photos) for person in people)
+    skipped: list[str] = []
+    kept: dict[str, list[Path]] = {person.id: [] for person in people}
     with folder_writing(Path(target)) as folder:
         scenes, images, pairs, judgments = [], [], [], []
         for person in people:
             for number, path in enumerate(person.photos):
-                liked = fit_long_side(read_photo(path).pixels, long_side)
+                try:
+                    liked = fit_long_side(read_photo(path).pixels, long_side)
+                except ImageError as error:
+                    skipped.append(f"{person.id}: {error}")
+                    continue
+                kept[person.id].append(path)
                 original = np.clip(pseudo_original(liked), 0, 1).astype(np.float32)
                 scene = _hash("scene", person.id, str(number), path.name)
                 ids = {kind: _hash(kind, scene) for kind in ("liked", "original")}
@@ -135,16 +142,19 @@ def write_favourites(
                     }
                 )
                 judgments.append(_judgment(person, number, path, scene, ids))
-                report(len(scenes), total, "making pseudo originals")
+                report(len(scenes) + len(skipped), total, "making pseudo originals")
+        if not scenes:
+            raise DatasetError(f"none of the {total} photos could be read. The first: {skipped[0]}")
+        people = [replace(person, photos=tuple(kept[person.id])) for person in people if kept[person.id]]
         folder.write_table("scenes", scenes)
         folder.write_table("images", images)
         folder.write_table("pairs", pairs)
         folder.write_table("raters", [_rater(n, person, len(people)) for n, person in enumerate(people)])
         folder.write_table("judgments", judgments)
-        folder.write_document("README.md", _readme(people, total, how))
-        folder.write_document("DATASHEET.md", _readme(people, total, how))
+        folder.write_document("README.md", _readme(people, len(scenes), how))
+        folder.write_document("DATASHEET.md", _readme(people, len(scenes), how))
         folder.write_document("protocol.json", json.dumps({"kind": "favourites", "asked": False}) + "\n")
-    return total
+    return len(scenes), skipped
 
 
 def _photos(paths: object) -> list[Path]:

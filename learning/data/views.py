@@ -62,6 +62,13 @@ class ViewBank:
     def count(self) -> int:
         return self.pixels.shape[1]
 
+    def only(self, images: npt.NDArray[Any]) -> "ViewBank":
+        """The views of some of the images, by their positions in the dataset."""
+        rows = self.row_of[images]
+        row_of = np.full(len(self.row_of), -1, np.int64)
+        row_of[images] = np.arange(len(images))
+        return ViewBank(pixels=self.pixels[rows], features=self.features[rows], row_of=row_of)
+
     def pixels_of(self, images: npt.NDArray[Any], views: npt.NDArray[Any]) -> torch.Tensor:
         """Positions in the dataset and view numbers, both (...) → (..., 3, size, size) in [0, 1]."""
         return self.pixels[self.row_of[images], views].float() / 255

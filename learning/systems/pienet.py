@@ -31,12 +31,11 @@ from learning.systems.exemplars.liked_config import LikedConfig
 from learning.systems.exemplars.liked_stages import (
     degrading_stage,
     embedding_stage,
-    freeze,
-    run_stages,
+    liked_facts,
     sources,
 )
 from learning.systems.exemplars.losses import enhancer_losses
-from learning.systems.exemplars.stages import Stage, check_shares
+from learning.systems.exemplars.stages import Stage, check_shares, freeze, run_stages
 from learning.systems.exemplars.user_embedding import UserEmbedding
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
 from learning.systems.shared import best_device, described, read_settings
@@ -201,8 +200,7 @@ def fit(
         start_from(part, config.backbone)
         part.to(device)
     run_stages(
-        dataset,
-        large,
+        liked_facts(dataset, large),
         _stages(large, small, network, embedding, degrader, config),
         network,
         config,

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from learning.backbones import WeightsMissing
+from learning.data.masks import segment_name
 from learning.systems.interface import Pixels
 from learning.systems.shared import tensor_of
 from variants.tone.color import srgb_to_lab
@@ -89,8 +90,8 @@ def paired(
     alone = [int(label) for label in own if label not in there]
     if alone and missing == "refuse":
         raise SegmentError(
-            f"the segments {', '.join(map(str, alone))} are in the photo alone; the liked photos have "
-            f"{', '.join(map(str, there))}. Set missing_labels to remap, or mark them in a liked photo"
+            f"the segments {', '.join(map(segment_name, alone))} are in the photo alone; the liked photos have "
+            f"{', '.join(map(segment_name, there))}. Set missing_labels to remap, or mark them in a liked photo"
         )
     colors = {int(label): _mean_lab(styles, style_labels, label) for label in there}
     result, notes = labels.copy(), []
@@ -98,7 +99,9 @@ def paired(
         color = _mean_lab([photo], [labels], label)
         partner = min(colors, key=lambda other: float(np.linalg.norm(colors[other] - color)))
         result[labels == label] = partner
-        notes.append(f"segment {label} is in the photo alone; it took the style of segment {partner}")
+        notes.append(
+            f"segment {segment_name(label)} is in the photo alone; it took the style of segment {segment_name(partner)}"
+        )
     return Pairing(classes=tuple(int(c) for c in np.unique(result)), labels=result, notes=tuple(notes))
 
 

@@ -125,6 +125,8 @@ class DeepPhoto:
         chosen = [np.asarray(photos[i], np.float32) for i in picked]
         masks: list[Labels] = []
         if labels is not None:
+            if len(labels) != len(photos):
+                raise ValueError(f"{len(photos)} liked photos have {len(labels)} masks; each needs one")
             given = [labels[i] for i in picked]
             masks = [
                 fitted_labels(mask, photo.shape[:2], f"liked photo {i + 1}")[0]
@@ -233,6 +235,8 @@ class DeepPhoto:
         if own is None or "labels" not in profile:
             if own is not None:
                 notes += ("the liked photos have no segments, so the photo's are not looked at",)
+            elif "labels" in profile:
+                notes += ("the photo has no segments, so the liked photos' are not looked at",)
             pairing = Pairing(classes=(0,), labels=np.zeros(small.shape[:2], np.int64), notes=notes)
             return _Job(guide, small, pairing, styles, [np.zeros(s.shape[:2], np.int64) for s in styles])
         style_labels = [profile["labels"][i].astype(np.int64) for i in kept]

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from learning.data.dataset import Pixels, PreferenceDataset
+from learning.data.episodes import training_rows
 from variants.tone.color import linear_to_srgb, srgb_to_linear
 
 Indices = npt.NDArray[np.signedinteger[Any]]
@@ -139,16 +140,7 @@ def neutral_positions(dataset: PreferenceDataset) -> Indices:
 
 def training_answers(dataset: PreferenceDataset) -> tuple[Indices, Indices]:
     """Rows of `dataset.judgments` by training raters on training scenes, and each row's rater from 0 on."""
-    scenes = set(dataset.training_scenes())
-    known = np.array([scene_id in scenes for scene_id in dataset.scene_ids])
-    number = {rater_id: index for index, rater_id in enumerate(dataset.rater_ids)}
-    rows, raters = [], []
-    for rater, rater_id in enumerate(dataset.training_raters()):
-        of_rater = dataset.judgments.rows_of(number[rater_id])
-        own = np.arange(of_rater.start, of_rater.stop)
-        own = own[known[dataset.judgments.scene[own]]]
-        rows.append(own)
-        raters.append(np.full(len(own), rater))
+    rows, _ = training_rows(dataset, 1)
     if not rows:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    return np.concatenate(rows), np.concatenate(raters)
+    return np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(own) for own in rows])

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from learning.data.dataset import DatasetError, Pixels, PreferenceDataset
+from learning.data.dataset import Pixels, PreferenceDataset
+from learning.data.episodes import too_few_answers
 from learning.systems.exemplars.enhancer import Enhancer
 from learning.systems.exemplars.examples import (
     NONE,
@@ -307,10 +308,7 @@ def liked_source(
     """Raise DatasetError where no training rater has two answers on training scenes."""
     counts = np.bincount(answers[1]) if len(answers[1]) else np.zeros(1, int)
     if not (counts > 1).any():
-        raise DatasetError(
-            f"{dataset.folder}: no valid training rater has 2 answers on training scenes; "
-            "there is nothing to train on"
-        )
+        raise too_few_answers(dataset, 2)
     return LikedSource(
         dataset,
         answers,

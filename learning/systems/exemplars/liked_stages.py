@@ -1,24 +1,22 @@
-"""The stages that `pienet` and `msm` have in common, and how both begin and end."""
+"""The stages that `pienet` and `msm` have in common, and what both say of their data."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
 from learning.data.dataset import PreferenceDataset
+from learning.data.episodes import training_rows
 from learning.systems.exemplars.encoders import normalised
 from learning.systems.exemplars.enhancer import Enhancer
 from learning.systems.exemplars.examples import training_answers
 from learning.systems.exemplars.liked import LikedSource, RuleStep, RuleSteps, liked_source
 from learning.systems.exemplars.liked_config import LikedConfig
 from learning.systems.exemplars.losses import edge_aware_variation
-from learning.systems.exemplars.stages import Stage, train_stages
+from learning.systems.exemplars.stages import Stage
 from learning.systems.exemplars.user_embedding import LikedData, UserEmbedding
-from learning.systems.shared import dataset_facts, described
-from learning.training import run_folder as runs
-from learning.training.threads import cpu_threads
-from variants.progress import Report
+from learning.systems.shared import dataset_facts
 
 
 def sources(dataset: PreferenceDataset, config: LikedConfig) -> tuple[LikedSource, LikedSource]:
@@ -92,41 +90,14 @@ def embedding_stage(
     )
 
 
-def run_stages(
-    dataset: PreferenceDataset,
-    source: LikedSource,
-    stages: Sequence[Stage],
-    network: nn.Module,
-    config: LikedConfig,
-    run_folder: Path,
-    *,
-    system: str,
-    title: str,
-    report: Report,
-    resume: bool,
-) -> None:
-    """Open the run, train, and keep `network`."""
+def liked_facts(dataset: PreferenceDataset, source: LikedSource) -> dict[str, Any]:
+    """What is trained on; see `learning.systems.shared.dataset_facts`."""
     judgments = dataset.judgments
     shown = {*judgments.preferred[source.rows].tolist(), *judgments.rejected[source.rows].tolist()}
-    facts = dataset_facts(
+    return dataset_facts(
         dataset,
-        raters=len(set(source.raters.tolist())),
-        left_out=len(dataset.training_raters()) - len(set(source.raters.tolist())),
+        raters=source.n_raters,
+        left_out=training_rows(dataset, 1)[1],
         images=len(shown),
         judgments=len(source.rows),
     )
-    runs.open_run(run_folder, described(system, config, facts), resume=resume)
-    with cpu_threads(config.threads):
-        train_stages(
-            stages, config.loop, run_folder, system=system, seed=config.seed, report=report, resume=resume
-        )
-    network.eval()
-    runs.write_weights(run_folder, network.state_dict(), system=system)
-    runs.remove_checkpoints(run_folder)
-    runs.write_card(run_folder, title, n_parameters=sum(p.numel() for p in network.parameters()))
-
-
-def freeze(*networks: nn.Module) -> None:
-    """In evaluation mode and without gradients from now on."""
-    for network in networks:
-        network.eval().requires_grad_(False)

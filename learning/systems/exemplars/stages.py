@@ -6,16 +6,19 @@ stages that are done and goes on within the one that is not.
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 from torch import nn
 
+from learning.systems.shared import described
 from learning.training import run_folder as runs
 from learning.training.loop import LoopConfig, StepData, StepLoss, train
 from learning.training.processes import is_main
+from learning.training.threads import cpu_threads
 from variants.progress import Report
 
 
@@ -38,6 +41,30 @@ def check_shares(shares: Sequence[float], stages: Sequence[str]) -> None:
         raise ValueError(f"shares has {len(shares)} entries; there must be one each for {', '.join(stages)}")
     if any(share <= 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"shares is {tuple(shares)}; all must be above 0 and their sum 1")
+
+
+def run_stages(
+    facts: Mapping[str, Any],
+    stages: Sequence[Stage],
+    network: nn.Module,
+    config: Any,
+    run_folder: Path,
+    *,
+    system: str,
+    title: str,
+    report: Report,
+    resume: bool,
+) -> None:
+    """Open the run, train, and keep `network`; `facts` say what it is trained on."""
+    runs.open_run(run_folder, described(system, config, facts), resume=resume)
+    with cpu_threads(config.threads):
+        train_stages(
+            stages, config.loop, run_folder, system=system, seed=config.seed, report=report, resume=resume
+        )
+    network.eval()
+    runs.write_weights(run_folder, network.state_dict(), system=system)
+    runs.remove_checkpoints(run_folder)
+    runs.write_card(run_folder, title, n_parameters=sum(p.numel() for p in network.parameters()))
 
 
 def train_stages(
@@ -93,6 +120,12 @@ def train_stages(
             ]
             runs.write_curves(run_folder, _complete(curves))
         done += steps
+
+
+def freeze(*networks: nn.Module) -> None:
+    """In evaluation mode and without gradients from now on."""
+    for network in networks:
+        network.eval().requires_grad_(False)
 
 
 def _within(report: Report, before: int, total: int) -> Report:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
+from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles, weighted_profile
 from learning.systems.neural_preset.config import NAME, Config
 from learning.systems.neural_preset.network import Network
 from learning.systems.neural_preset.plan import ColorMap, ColorPlan, Normalised
@@ -64,6 +64,10 @@ class NeuralPreset:
 
     def mean_profile(self, profiles: Sequence[Profile]) -> Profile:
         return mean_of_profiles(profiles)
+
+    def mixed(self, profiles: Sequence[Profile], weights: Sequence[float]) -> Profile:
+        """See `learning.systems.interface.Mixer`."""
+        return weighted_profile(profiles, weights)
 
     def render(
         self,

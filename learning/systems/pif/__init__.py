@@ -1,6 +1,5 @@
 """Personalized image filter (PIF): photographic concepts in words, learned from photos somebody likes.
 
-statistics: what photos tell of the concepts, in numbers; all that PIF-lite needs
 words, model, training: the diffusion model's prompts, its one step, its two trainings
 small: a model of the same form from scratch
 """

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from learning.backbones import WeightsMissing
-from learning.systems.pif.words import WORDS
+from learning.systems.concepts import WORDS
 
 MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 FILES = (

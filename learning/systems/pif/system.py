@@ -15,12 +15,13 @@ import torch
 
 from learning.data.dataset import DatasetError, PreferenceDataset
 from learning.renderers.lifting import lift
-from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
+from learning.systems.concepts import SLIDERS, WORDS, Slider, checked
+from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles, weighted_profile
 from learning.systems.pif.model import PLACEHOLDERS, OneStep, load_model
 from learning.systems.pif.settings import FROM_SCRATCH, NAME, TITLE, Config
 from learning.systems.pif.small import save_small_model
 from learning.systems.pif.training import Perceptual, train_autoencoder, train_editor, train_words
-from learning.systems.pif.words import WORDS, joined, prompt_of
+from learning.systems.pif.words import joined, prompt_of
 from learning.systems.shared import (
     best_device,
     dataset_facts,
@@ -35,16 +36,20 @@ from variants.progress import Report, silent
 from variants.tone.images import fit_long_side
 
 CONCEPTS = tuple(WORDS)
+ATTRIBUTES = "attributes"
+"""In the profile of a taste in words."""
 
 
 class Pif:
     """The editor and the words of tastes. See `learning.systems.interface.System`.
 
     A profile has `words` (8, D), the learned embedding of each concept's word, and `strengths` (8,):
-    0 leaves a concept out, 1 is what was learned.
+    0 leaves a concept out, 1 is what was learned. A taste in words has `attributes` (8,) instead: the
+    number of each concept's word, -1 for none.
     """
 
     name: ClassVar[str] = NAME
+    sliders: ClassVar[Mapping[str, Slider]] = SLIDERS[NAME]
 
     def __init__(self, model: OneStep, config: Config, run_folder: Path) -> None:
         self.config = config
@@ -94,30 +99,35 @@ class Pif:
 
     def mixed(self, profiles: Sequence[Profile], weights: Sequence[float]) -> Profile:
         """Several tastes as one: each word lies between theirs, by weights that need not sum to 1."""
-        shares = np.asarray(weights, np.float64)
-        if len(profiles) != len(shares) or not profiles:
-            raise ValueError(
-                f"there are {len(profiles)} profiles and {len(shares)} weights; one for each is needed"
-            )
-        if not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
-            raise ValueError(f"weights is {list(weights)}; they must be 0 or more, and one of them above 0")
-        return {
-            name: np.average([profile[name] for profile in profiles], axis=0, weights=shares).astype(
-                np.float32
-            )
-            for name in ("words", "strengths")
-        }
+        if any(ATTRIBUTES in profile for profile in profiles):
+            raise ValueError("a taste in words cannot be mixed; name the words of both instead")
+        return weighted_profile(profiles, weights)
 
-    def with_concepts(self, profile: Profile, strengths: Mapping[str, float]) -> Profile:
+    def concept_strengths(self, profile: Profile) -> dict[str, float]:
+        """1 for every concept that was learned; none for a taste in words."""
+        if ATTRIBUTES in profile:
+            return {}
+        return dict(zip(CONCEPTS, profile["strengths"].tolist(), strict=True))
+
+    def with_strengths(self, profile: Profile, strengths: Mapping[str, float]) -> Profile:
         """The same taste with some concepts weaker or left out (0), or stronger, up to 2."""
-        changed = profile["strengths"].copy()
-        for concept, value in strengths.items():
-            if concept not in CONCEPTS:
-                raise ValueError(f"there is no concept {concept!r}; there are: {', '.join(CONCEPTS)}")
-            if not 0 <= value <= 2:
-                raise ValueError(f"{concept} is {value:g}; it must be from 0, which leaves it out, to 2")
-            changed[CONCEPTS.index(concept)] = value
-        return {**profile, "strengths": changed}
+        given = checked(NAME, strengths)
+        if given and ATTRIBUTES in profile:
+            raise ValueError(
+                "a taste in words has no strengths of concepts; leave concepts out by leaving out words"
+            )
+        changed = dict(profile)
+        for concept, value in given.items():
+            changed["strengths"] = changed["strengths"].copy()
+            changed["strengths"][CONCEPTS.index(concept)] = value
+        return changed
+
+    def adapt_to_words(self, words: Mapping[str, str]) -> Profile:
+        """A taste in attributes, such as {"exposure": "dark"}; ValueError for one that there is not."""
+        if not prompt_of(words):
+            raise ValueError(f"there are no words; a taste names at least one of: {', '.join(CONCEPTS)}")
+        chosen = [list(WORDS[c]).index(words[c]) if c in words else -1 for c in CONCEPTS]
+        return {ATTRIBUTES: np.array(chosen, np.float32)}
 
     def render(
         self,
@@ -128,6 +138,10 @@ class Pif:
         strength: float = 1.0,
     ) -> list[Pixels]:
         """Edit each photo at its own size: the edit of the reduced guide is lifted, so no detail is drawn anew."""
+        if ATTRIBUTES in profile:
+            chosen = zip(CONCEPTS, profile[ATTRIBUTES].astype(int).tolist(), strict=True)
+            prompt = prompt_of({c: list(WORDS[c])[number] for c, number in chosen if number >= 0})
+            return self._edited(images, images if guides is None else guides, prompt, strength)
         shown = [name for name, s in zip(CONCEPTS, profile["strengths"], strict=True) if s > 0]
         prompt = joined({concept: PLACEHOLDERS[concept] for concept in shown})
         rows = torch.from_numpy(profile["words"]).to(self.model.device)
@@ -136,12 +150,6 @@ class Pif:
             start = self.model.words.start.to(rows)
             self.model.words.rows.copy_(start + factors * (rows - start))
         return self._edited(images, images if guides is None else guides, prompt, strength)
-
-    def render_words(
-        self, images: Sequence[Pixels], words: Mapping[str, str], *, strength: float = 1.0
-    ) -> list[Pixels]:
-        """Edit by attributes, such as {"exposure": "dark"}; ValueError for one that there is not."""
-        return self._edited(images, images, prompt_of(words), strength)
 
     @torch.inference_mode()
     def _edited(

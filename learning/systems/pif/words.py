@@ -14,45 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from learning.systems.pif.statistics import GROUPS, NAMES, WEIGHTS
+from learning.systems.concepts import GROUPS, NAMES, WEIGHTS, WORDS, checked_words
 from variants.tone.concepts import CONCEPTS, weigh_sharpness, weigh_vignetting
 
-AVERAGE = "average"
-WORDS: dict[str, dict[str, dict[str, float]]] = {
-    "exposure": {
-        "very dark": {"exposure": -1.2},
-        "dark": {"exposure": -0.6},
-        AVERAGE: {},
-        "bright": {"exposure": 0.6},
-        "very bright": {"exposure": 1.2},
-    },
-    "contrast": {
-        "very flat": {"contrast": -0.8},
-        "flat": {"contrast": -0.4},
-        AVERAGE: {},
-        "strong": {"contrast": 0.4},
-        "very strong": {"contrast": 0.8},
-    },
-    "highlight": {"dim": {"highlight": -0.7}, AVERAGE: {}, "glowing": {"highlight": 0.7}},
-    "shadow": {"deep": {"shadow": -0.7}, AVERAGE: {}, "lifted": {"shadow": 0.7}},
-    "saturation": {
-        "grey": {"saturation": -1.0},
-        "pale": {"saturation": -0.5},
-        AVERAGE: {},
-        "vivid": {"saturation": 0.6},
-        "very vivid": {"saturation": 1.2},
-    },
-    "tint": {
-        "cool": {"temperature": -0.8},
-        "green": {"tint": -0.4},
-        AVERAGE: {},
-        "magenta": {"tint": 0.4},
-        "warm": {"temperature": 0.8},
-    },
-    "sharpness": {"soft": {"sharpness": -0.8}, AVERAGE: {}, "crisp": {"sharpness": 1.0}},
-    "vignetting": {"bright": {"vignetting": -0.6}, AVERAGE: {}, "dark": {"vignetting": 1.2}},
-}
-"""Concept → attribute → strengths, in the concepts' own units; what is not named is neutral."""
 MAPS = WEIGHTS | {"sharpness": weigh_sharpness, "vignetting": weigh_vignetting}
 """Where each concept shows: images (B, H, W, 3) → (B, H, W, 1) in [0, 1]."""
 
@@ -68,11 +32,7 @@ class Task:
 
 def prompt_of(words: Mapping[str, str]) -> str:
     """Attributes by concept → the prompt; ValueError for a concept or a word that there is not."""
-    for concept, word in words.items():
-        if concept not in WORDS:
-            raise ValueError(f"there is no concept {concept!r}; there are: {', '.join(WORDS)}")
-        if word not in WORDS[concept]:
-            raise ValueError(f"{concept} cannot be {word!r}; it can be: {', '.join(WORDS[concept])}")
+    checked_words(words)
     return joined({concept: words[concept] for concept in WORDS if concept in words})
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from learning.systems.preflut import luts
+from learning.renderers import color_luts as luts
 from learning.systems.preflut.config import LossConfig
 from learning.systems.preflut.network import Network
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from learning.systems.preflut import luts
+from learning.renderers import color_luts as luts
 from learning.systems.preflut.config import NetworkConfig, PretrainingConfig
 from learning.systems.preflut.network import LutEncoder, Network, one_hidden_layer, pair_features
 from variants.progress import Report

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from learning.data.alignment import Alignment
-from learning.data.dataset import DatasetError, PreferenceDataset
-from learning.data.episodes import EpisodeSampler, training_rows
+from learning.data.alignment import Alignment, aligned_answers
+from learning.data.dataset import PreferenceDataset
+from learning.data.episodes import EpisodeSampler
 from learning.data.views import ViewConfig, build_views
 from learning.systems.preflut.config import Config
 from learning.systems.preflut.losses import Step, step_loss
@@ -45,19 +46,22 @@ def fit(
     if resume and runs.is_finished(run_folder):
         return load(run_folder)
     sampler, device = EpisodeSampler(dataset, config.episodes), best_device()
+    alignment = Alignment(dataset)
+    aligned = aligned_answers(dataset, sampler.rows, alignment, report)
     facts = dataset_facts(
         dataset,
         raters=sampler.n_raters,
-        left_out=len(sampler.left_out),
+        left_out=sampler.left_out,
         images=len(sampler.images),
         judgments=sampler.n_judgments,
+        unaligned=int((~aligned).sum()),
     )
     runs.open_run(run_folder, described(NAME, config, facts), resume=resume)
     with cpu_threads(config.threads), torch.random.fork_rng():
         torch.manual_seed(config.seed)
         network = Network(config.network).to(device)
-        _pretrained(network, dataset, config, run_folder, report)
-        data = _TrainingData(dataset, sampler, network, config, report)
+        _pretrained(network, dataset, sampler.rows[aligned], config, run_folder, report)
+        data = _TrainingData(dataset, sampler, alignment, network, config, report)
         train(
             network,
             data,
@@ -75,35 +79,33 @@ def fit(
 
 
 def _pretrained(
-    network: Network, dataset: PreferenceDataset, config: Config, run_folder: Path, report: Report
+    network: Network,
+    dataset: PreferenceDataset,
+    aligned: npt.NDArray[np.int64],
+    config: Config,
+    run_folder: Path,
+    report: Report,
 ) -> None:
     """Pre-train in place, or read what an earlier start of the same run has pre-trained."""
     if (run_folder / PRETRAINED).is_file():
         runs.fill(network, runs.read_weights(run_folder, system=NAME, name=PRETRAINED), run_folder)
         network.freeze_pretrained()
         return
-    pairs = aligned_pairs(dataset, config, report)
+    pairs = aligned_pairs(dataset, aligned, config, report)
     losses = pretrain(network, pairs, config.pretraining, config.network, seed=config.seed, report=report)
     words = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
     runs.log(run_folder, f"pre-trained on {len(pairs)} aligned pairs: {words}")
     runs.write_weights(run_folder, network.state_dict(), system=NAME, name=PRETRAINED)
 
 
-def aligned_pairs(dataset: PreferenceDataset, config: Config, report: Report) -> AlignedPairs:
-    """Pictures of training raters' pairs that lie on each other, each pair once, at most so many.
-
-    Raises:
-        DatasetError: there is none.
-    """
-    rows = np.concatenate(training_rows(dataset, config.episodes.min_references + 1)[0])
+def aligned_pairs(
+    dataset: PreferenceDataset, rows: npt.NDArray[np.int64], config: Config, report: Report
+) -> AlignedPairs:
+    """Pictures of the pairs of these rows of judgments, which are aligned; each pair once, at most so many."""
     answered = np.stack([dataset.judgments.rejected[rows], dataset.judgments.preferred[rows]], axis=1)
     _, first = np.unique(np.sort(answered, axis=1), axis=0, return_index=True)
     answered = np.random.default_rng([config.seed, 2]).permutation(answered[np.sort(first)])
-    answered = answered[Alignment(dataset)(answered[:, 0], answered[:, 1])][: config.pretraining.pairs]
-    if not len(answered):
-        raise DatasetError(
-            f"{dataset.folder}: no pair is aligned; {NAME} begins with LUTs fitted to aligned pairs"
-        )
+    answered = answered[: config.pretraining.pairs]
     images = np.unique(answered)
     views = build_views(
         dataset,
@@ -129,13 +131,13 @@ class _TrainingData:
         self,
         dataset: PreferenceDataset,
         sampler: EpisodeSampler,
+        alignment: Alignment,
         network: Network,
         config: Config,
         report: Report,
     ) -> None:
-        self.seed, self.sampler = config.seed, sampler
+        self.seed, self.sampler, self.alignment = config.seed, sampler, alignment
         self.device = next(network.parameters()).device
-        self.alignment = Alignment(dataset)
 
         @torch.no_grad()
         def features_of(images: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from learning.backbones.load import Backbone
+from learning.data.alignment import Alignment
 from learning.data.crops import PairCrops
 from learning.data.dataset import PreferenceDataset
 from learning.data.episodes import Episodes, EpisodeSampler
@@ -70,6 +71,7 @@ class ViewData:
         config: Config,
         device: torch.device,
         report: Report,
+        alignment: Alignment,
     ) -> None:
         def build(views: ViewConfig, seed: int) -> ViewBank:
             return build_views(
@@ -83,7 +85,7 @@ class ViewData:
                 report=report,
             )
 
-        self.seed, self.sampler = config.seed, sampler
+        self.seed, self.sampler, self.alignment = config.seed, sampler, alignment
         self.views = build(config.views, config.seed)
         self.target_views = build(config.target_views, config.seed + 1) if config.target_views else self.views
 
@@ -100,6 +102,7 @@ class ViewData:
         target_view = rng.integers(self.target_views.count, size=episodes.target_preferred.shape)
         preferred, preferred_features = self._targets(episodes.target_preferred, target_view)
         rejected, rejected_features = self._targets(episodes.target_rejected, target_view)
+        aligned = self.alignment(episodes.target_preferred.ravel(), episodes.target_rejected.ravel())
         return Step(
             preferred_references=self.views.features_of(episodes.reference_preferred, reference_view),
             rejected_references=self.views.features_of(episodes.reference_rejected, reference_view),
@@ -107,6 +110,7 @@ class ViewData:
             rejected=rejected,
             inputs=torch.cat([rejected, preferred]),
             input_features=torch.cat([rejected_features, preferred_features]),
+            aligned=None if aligned.all() else torch.from_numpy(aligned),
         )
 
     def _targets(self, images: npt.NDArray[Any], view: npt.NDArray[Any]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -130,10 +134,11 @@ class CropData:
         config: Config,
         cache: FeatureCache,
         report: Report,
+        alignment: Alignment,
     ) -> None:
         assert config.crops is not None
         self.seed, self.sampler = config.seed, sampler
-        self.crops = PairCrops(dataset, config.crops)
+        self.crops = PairCrops(dataset, config.crops, alignment=alignment)
         images = sampler.of.images
         self.row_of = np.full(len(dataset.image_ids), -1, np.int64)
         self.row_of[images] = np.arange(len(images))

@@ -9,8 +9,8 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from learning.data.dataset import DatasetError, PreferenceDataset
-from learning.data.episodes import Episodes, training_rows
+from learning.data.dataset import PreferenceDataset
+from learning.data.episodes import Episodes, too_few_answers, training_rows
 from learning.systems.upe.config import FixedReferences
 
 
@@ -19,6 +19,7 @@ class FixedPairSampler:
 
     Attributes:
         left_out: ids of training raters with too few answers for the references and a pair to train on.
+        rows: of `dataset.judgments`, all that can come.
         images: positions of all images that can come, in order.
     """
 
@@ -28,10 +29,7 @@ class FixedPairSampler:
         n = config.references
         kept, self.left_out = training_rows(dataset, n + 1)
         if not kept:
-            raise DatasetError(
-                f"{dataset.folder}: none of the {len(dataset.training_raters())} valid training raters has "
-                f"{n + 1} answers on training scenes, {n} references and one to train on"
-            )
+            raise too_few_answers(dataset, n + 1)
         shuffled = [
             chance_of(dataset.rater_ids[dataset.judgments.rater[rows[0]]], seed).permutation(rows)
             for rows in kept
@@ -39,9 +37,14 @@ class FixedPairSampler:
         self._references = np.stack([rows[:n] for rows in shuffled])  # (R, N)
         self._targets = np.concatenate([rows[n:] for rows in shuffled])
         self._rater = np.repeat(np.arange(len(shuffled)), [len(rows) - n for rows in shuffled])
-        used = np.concatenate(shuffled)
-        self.n_judgments = len(used)
-        self.images = np.union1d(dataset.judgments.preferred[used], dataset.judgments.rejected[used])
+        self.rows = np.concatenate(shuffled)
+        self.images = np.union1d(
+            dataset.judgments.preferred[self.rows], dataset.judgments.rejected[self.rows]
+        )
+
+    @property
+    def n_judgments(self) -> int:
+        return len(self.rows)
 
     @property
     def n_raters(self) -> int:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from learning.data.alignment import Alignment, aligned_answers
 from learning.data.dataset import PreferenceDataset
 from learning.data.features import FeatureCache
 from learning.systems.shared import best_device, dataset_facts, described
@@ -29,7 +30,7 @@ def fit(
         resume: go on from the last checkpoint.
 
     Raises:
-        DatasetError: there is nothing to train on.
+        DatasetError: there is nothing to train on, or no pair is aligned.
         WeightsMissing: the backbone's weights are not on this machine.
         RunError: the folder holds another run, or a checkpoint is broken.
         TrainingError: the loss is no longer a number.
@@ -40,20 +41,23 @@ def fit(
     sampler = Sampler(dataset, config)
     backbone, device = backbone_of(config), best_device()
     backbone.to(device)
+    alignment = Alignment(dataset)
+    aligned = aligned_answers(dataset, sampler.of.rows, alignment, report)
     facts = dataset_facts(
         dataset,
         raters=sampler.of.n_raters,
         left_out=sampler.of.left_out,
         images=len(sampler.of.images),
         judgments=sampler.of.n_judgments,
+        unaligned=int((~aligned).sum()),
     )
     runs.open_run(run_folder, described(NAME, config, facts), resume=resume)
     with cpu_threads(config.threads):
         data: CropData | ViewData
         if config.crops:
-            data = CropData(dataset, sampler, backbone, config, FeatureCache(), report)
+            data = CropData(dataset, sampler, backbone, config, FeatureCache(), report, alignment)
         else:
-            data = ViewData(dataset, sampler, backbone, config, device, report)
+            data = ViewData(dataset, sampler, backbone, config, device, report, alignment)
         network = new_network(backbone.dim, config, color_features(config), data.features).to(device)
         train(
             network,

@@ -4,7 +4,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -12,7 +11,6 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from learning.data.crops import PairCrops
-from learning.data.dataset import PreferenceDataset
 from learning.renderers.hiif import HiifHead
 from learning.renderers.liif import LiifDecoder
 from learning.systems.interface import Pixels, ReferencePair
@@ -51,8 +49,7 @@ def train_head(
     """
     adapt = config.adapt
     photos = _ReferencePhotos.of(_in_order(references))
-    # PairCrops asks a dataset for its images alone.
-    crops = PairCrops(cast(PreferenceDataset, photos), config.crops)
+    crops = PairCrops(photos, config.crops)
     pairs = np.arange(len(references))
     pairs = pairs[crops.alignment(2 * pairs, 2 * pairs + 1)]
     if not len(pairs):
@@ -107,18 +104,21 @@ class _Size:
 
 
 class _ReferencePhotos:
-    """References as `PairCrops` reads a dataset: preferred images at even positions, rejected ones at odd ones."""
+    """References as `PairCrops` reads photos: preferred images at even positions, rejected ones at odd ones."""
 
     def __init__(self, opened: Sequence[PillowImage.Image]) -> None:
-        self._opened = opened
-        self.image_ids = list(range(len(opened)))
-        self.images = {n: _Size(width=o.width, height=o.height) for n, o in enumerate(opened)}
+        self.image_ids = [str(number) for number in range(len(opened))]
+        self.images = {
+            image_id: _Size(width=one.width, height=one.height)
+            for image_id, one in zip(self.image_ids, opened, strict=True)
+        }
+        self._opened = dict(zip(self.image_ids, opened, strict=True))
 
     @classmethod
     def of(cls, references: Sequence[ReferencePair]) -> "_ReferencePhotos":
         return cls([_eight_bit(image) for pair in references for image in (pair.preferred, pair.rejected)])
 
-    def opened(self, image_id: int, *, short_side: int | None = None) -> PillowImage.Image:
+    def opened(self, image_id: str, *, short_side: int | None = None) -> PillowImage.Image:
         opened = self._opened[image_id]
         if short_side is not None and min(opened.size) > short_side:
             scale = short_side / min(opened.size)

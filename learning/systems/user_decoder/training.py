@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from learning.data.alignment import Alignment, aligned_answers
 from learning.data.crops import PairBatch, PairCrops
-from learning.data.dataset import DatasetError, PreferenceDataset
-from learning.data.episodes import training_rows
+from learning.data.dataset import PreferenceDataset
+from learning.data.episodes import too_few_answers, training_rows
 from learning.systems.interface import Profile
 from learning.systems.shared import best_device, dataset_facts, described
 from learning.systems.user_decoder.config import NAME, TITLE, Config
@@ -56,7 +57,7 @@ def fit(
         resume: go on from the last checkpoint.
 
     Raises:
-        DatasetError: there is nothing to train on.
+        DatasetError: there is nothing to train on, or no pair is aligned.
         RunError: the folder holds another run, or a checkpoint or head is broken.
         TrainingError: the loss is no longer a number.
     """
@@ -65,8 +66,20 @@ def fit(
         return load(run_folder)
     rows, left_out = _rows_of_raters(dataset, config.min_answers)
     device = best_device()
-    data = _TrainingData(dataset, list(rows.values()), config)
-    runs.open_run(run_folder, described(NAME, config, _facts(dataset, rows, left_out)), resume=resume)
+    alignment = Alignment(dataset)
+    used = np.concatenate(list(rows.values()))
+    unaligned = int((~aligned_answers(dataset, used, alignment, report)).sum())
+    data = _TrainingData(dataset, list(rows.values()), config, alignment)
+    images = np.union1d(dataset.judgments.preferred[used], dataset.judgments.rejected[used])
+    facts = dataset_facts(
+        dataset,
+        raters=len(rows),
+        left_out=left_out,
+        images=len(images),
+        judgments=len(used),
+        unaligned=unaligned,
+    )
+    runs.open_run(run_folder, described(NAME, config, facts), resume=resume)
     network = new_network(config).to(device)
     turns = _Turns(network, list(rows), config, run_folder)
     if (run_folder / "weights.safetensors").is_file():  # stopped between the last step and the card
@@ -105,33 +118,24 @@ def _rows_of_raters(
     """Rows of judgments on training scenes by rater, and the ids of raters with too few."""
     rows, left_out = training_rows(dataset, at_least)
     if not rows:
-        raise DatasetError(
-            f"{dataset.folder}: none of the {len(dataset.training_raters())} valid training raters has {at_least} "
-            "answers on training scenes; there is nothing to train on"
-        )
+        raise too_few_answers(dataset, at_least)
     without = set(left_out)
     kept = [rater for rater in dataset.training_raters() if rater not in without]
     return dict(zip(kept, rows, strict=True)), left_out
-
-
-def _facts(
-    dataset: PreferenceDataset, rows: dict[str, npt.NDArray[np.int64]], left_out: Sequence[str]
-) -> dict[str, object]:
-    used = np.concatenate(list(rows.values()))
-    images = np.union1d(dataset.judgments.preferred[used], dataset.judgments.rejected[used])
-    return dataset_facts(
-        dataset, raters=len(rows), left_out=left_out, images=len(images), judgments=len(used)
-    )
 
 
 class _TrainingData:
     """Batches of one rater's pairs; see `learning.training.loop.StepData`."""
 
     def __init__(
-        self, dataset: PreferenceDataset, rows: Sequence[npt.NDArray[np.int64]], config: Config
+        self,
+        dataset: PreferenceDataset,
+        rows: Sequence[npt.NDArray[np.int64]],
+        config: Config,
+        alignment: Alignment,
     ) -> None:
         self._judgments, self._rows, self._config = dataset.judgments, rows, config
-        self._crops = PairCrops(dataset, config.crops)
+        self._crops = PairCrops(dataset, config.crops, alignment=alignment)
         self._schedule = Schedule(len(rows), config)
 
     def __getitem__(self, step: int) -> PairBatch:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from learning.data.alignment import Alignment, correlation, edges_agree, edges_of
-from learning.data.dataset import PreferenceDataset
+from learning.data.alignment import Alignment, aligned_answers, correlation, edges_agree, edges_of
+from learning.data.dataset import DatasetError, PreferenceDataset
 from tests.learning.factories import make_dataset
 
 
@@ -49,3 +49,25 @@ def test_renditions_of_a_scene_are_aligned_and_images_of_two_sizes_are_not(tmp_p
     alignment = Alignment(PreferenceDataset.load(make_dataset(tmp_path / "d")))
     alignment._size[2] = (10, 10)
     assert alignment(np.array([0, 2, 5]), np.array([1, 1, 6])).tolist() == [True, False, True]
+
+
+def test_answers_on_aligned_pairs_are_found_pair_by_pair(tmp_path):
+    dataset = PreferenceDataset.load(make_dataset(tmp_path / "d"))
+    alignment, rows = Alignment(dataset), np.arange(len(dataset.judgments))
+    alignment._size[2] = (10, 10)
+    told = []
+    found = aligned_answers(dataset, rows, alignment, lambda *where: told.append(where))
+    with_image_2 = (dataset.judgments.preferred == 2) | (dataset.judgments.rejected == 2)
+    assert with_image_2.any()
+    assert (found == ~with_image_2).all()
+    assert told[0][0] == 0
+
+
+def test_without_any_aligned_pair_there_is_nothing_to_train_on(tmp_path):
+    dataset = PreferenceDataset.load(make_dataset(tmp_path / "d"))
+    alignment = Alignment(dataset)
+    alignment._size[:, 0] = np.arange(len(dataset.image_ids))
+    with pytest.raises(
+        DatasetError, match=r"of none of the \d+ pairs to train on do the two images show the same"
+    ):
+        aligned_answers(dataset, np.arange(len(dataset.judgments)), alignment)

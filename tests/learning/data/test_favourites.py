@@ -69,7 +69,7 @@ def test_folders_that_cannot_be_read_are_refused(people, make, message):
 
 
 def test_favourites_become_a_dataset_that_learners_read(people, tmp_path):
-    total = write_favourites(
+    total, _ = write_favourites(
         read_favourites(people), tmp_path / "dataset", darker, long_side=20, how="By hand.", report=silent
     )
     dataset = PreferenceDataset.load(tmp_path / "dataset")
@@ -88,6 +88,25 @@ def test_favourites_become_a_dataset_that_learners_read(people, tmp_path):
     readme = (tmp_path / "dataset/README.md").read_text()
     assert "Nobody was asked" in readme
     assert "By hand." in readme
+
+
+def test_a_file_that_is_no_photo_is_passed_over_and_said(people, tmp_path):
+    (people / "ben" / "c.png").write_bytes(b"no image")  # ben has no other
+    (people / "Ana María" / "broken.png").write_bytes(b"no image")
+    asked = {"long_side": 20, "how": "By hand.", "report": silent}
+    total, skipped = write_favourites(read_favourites(people), tmp_path / "dataset", darker, **asked)
+    assert (total, [reason.split(",")[0].split(": not")[0] for reason in skipped]) == (
+        3,
+        ["Ana-Mar-a: broken.png", "ben: c.png"],
+    )
+    dataset = PreferenceDataset.load(tmp_path / "dataset")
+    assert {rater: len(dataset.judgments_of(rater)) for rater in dataset.raters} == {
+        "Ana-Mar-a": 2,
+        "Ana-Mar-a-2": 1,
+    }
+    with pytest.raises(DatasetError, match="none of the 1 photos could be read"):
+        write_favourites(read_favourites(people / "ben"), tmp_path / "none", darker, **asked)
+    assert not (tmp_path / "none").exists()
 
 
 def test_with_people_enough_some_are_held_out(tmp_path):

@@ -34,6 +34,7 @@ from learning.training.run_folder import RunError, read_weights
 from learning.training.settings import from_json, to_json
 from tests.learning.factories import image_id, make_dataset
 from variants.progress import silent
+from variants.tone.color import linear_to_srgb, srgb_to_linear
 
 SMALL = dataclasses.replace(
     exemplar.tiny(),
@@ -370,6 +371,21 @@ def test_one_reference_fifty_grey_ones_and_the_photo_itself_are_read():
         assert np.isfinite(system.render([photo], profile)[0]).all()
     with pytest.raises(ValueError, match="references is empty"):
         system.adapt([])
+
+
+def test_the_scene_s_original_is_read_where_it_is_at_hand():
+    """Else the mean of the pair in linear light stands for it."""
+    system = untrained(dataclasses.replace(SMALL, style="triplet"))
+    photo = np.random.default_rng(0).random((32, 32, 3), dtype=np.float32)
+    mean = linear_to_srgb((srgb_to_linear(photo) + srgb_to_linear(photo / 2)) / 2)
+    plain, own, same, averaged = (
+        system.adapt([ReferencePair(preferred=photo, rejected=photo / 2, original=original)])
+        for original in (None, photo / 3, photo, mean)
+    )
+    np.testing.assert_allclose(same["styles"][0, 0], 0, atol=1e-5)
+    assert np.abs(own["styles"] - plain["styles"]).max() > 1e-3
+    assert np.abs(own["contents"] - plain["contents"]).max() > 1e-3
+    np.testing.assert_allclose(averaged["styles"], plain["styles"], atol=1e-5)
 
 
 def test_strength_guide_and_lut_agree_with_the_rendering():

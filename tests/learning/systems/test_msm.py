@@ -16,6 +16,7 @@ from learning.systems.exemplars.encoders import EncoderConfig
 from learning.systems.exemplars.enhancer import Enhancer
 from learning.systems.exemplars.examples import as_square
 from learning.systems.exemplars.liked import LikedReferenceSteps, degraded
+from learning.systems.exemplars.liked_stages import sources
 from learning.systems.exemplars.predictor import PredictorConfig
 from learning.systems.exemplars.pseudo_users import RULES, apply_rule
 from learning.systems.interface import ColorMapper, PhotoReader, ReferencePair
@@ -134,7 +135,7 @@ def test_degrading_is_done_at_the_size_it_was_trained_at():
 
 
 def test_of_a_rules_references_only_the_photo_itself_is_seen(dataset):
-    source = msm.sources(dataset, SMALL)[0]
+    source = sources(dataset, SMALL)[0]
     steps = LikedReferenceSteps(
         source, users=6, references=3, size=32, augmentation=SMALL.augmentation, seed=0
     )
@@ -152,7 +153,7 @@ def test_of_a_rules_references_only_the_photo_itself_is_seen(dataset):
 
 
 def test_a_raters_last_reference_is_the_photo_itself_half_of_the_time(dataset):
-    source = msm.sources(dataset, dataclasses.replace(SMALL, rule_users=False))[0]
+    source = sources(dataset, dataclasses.replace(SMALL, rule_users=False))[0]
     steps = LikedReferenceSteps(
         source, users=8, references=3, size=32, augmentation=SMALL.augmentation, seed=0
     )
@@ -204,6 +205,13 @@ def test_originals_at_hand_are_used_and_one_that_equals_its_photo_is_no_style(ph
     np.testing.assert_allclose(same["styles"], 0, atol=1e-5)
     darker = system.adapt_to_retouched(photos[:2], [photo / 2 for photo in photos[:2]])
     assert np.abs(darker["styles"]).max() > 1e-3
+    pairs = [
+        ReferencePair(preferred=photos[0], rejected=photos[1], original=photos[0] / 2),
+        ReferencePair(preferred=photos[1], rejected=photos[0]),
+    ]
+    of_answers = system.adapt(pairs)["styles"]
+    np.testing.assert_allclose(of_answers[0], darker["styles"][0], atol=1e-5)
+    np.testing.assert_allclose(of_answers[1], system.adapt_to_photos(photos[1:2])["styles"][0], atol=1e-5)
     with pytest.raises(ValueError, match="retouched is empty"):
         system.adapt_to_retouched([], [])
 

@@ -181,7 +181,7 @@ def test_nothing_cannot_be_read():
 
 def test_a_dataset_without_answers_enough_is_refused(tmp_path):
     folder = make_dataset(tmp_path / "few", n_raters=3, n_answers=1, validation_raters=1)
-    with pytest.raises(DatasetError, match="no valid training rater has 2 answers on training scenes"):
+    with pytest.raises(DatasetError, match="valid training raters has 2 answers on training scenes"):
         pienet.fit(PreferenceDataset.load(folder), SMALL, tmp_path / "run", silent)
 
 

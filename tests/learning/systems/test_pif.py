@@ -10,11 +10,11 @@ from learning.backbones import WeightsMissing
 from learning.backbones.networks import new_network
 from learning.data.dataset import PreferenceDataset
 from learning.systems import pif
+from learning.systems.concepts import GROUPS, NAMES, WORDS
 from learning.systems.interface import PhotoReader, ReferencePair
 from learning.systems.load import load_run
 from learning.systems.pif.model import PLACEHOLDERS, load_model
 from learning.systems.pif.small import save_small_model
-from learning.systems.pif.statistics import GROUPS, NAMES
 from learning.systems.pif.training import (
     PairsOfEdits,
     Perceptual,
@@ -25,7 +25,7 @@ from learning.systems.pif.training import (
     train_words,
     words_loss,
 )
-from learning.systems.pif.words import MAPS, WORDS, draw_task, perturb, prompt_of
+from learning.systems.pif.words import MAPS, draw_task, perturb, prompt_of
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import read_weights
 from learning.training.settings import from_json, to_json
@@ -264,10 +264,10 @@ def test_a_run_edits_any_size_and_is_loaded_again(run, tmp_path):
     assert [image.shape for image in made] == [photo.shape for photo in photos]
     for other in (load_run(folder), load_run(tmp_path / "copy")):
         np.testing.assert_array_equal(other.render(photos[1:], profile)[0], made[1])
-    none = system.with_concepts(profile, dict.fromkeys(WORDS, 0))
+    none = system.with_strengths(profile, dict.fromkeys(WORDS, 0))
     np.testing.assert_array_equal(system.render(photos[:1], none)[0], photos[0])
     np.testing.assert_array_equal(system.render(photos[:1], profile, strength=0)[0], photos[0])
-    by_words = system.render_words(photos[1:], {"exposure": "dark"})[0]
+    by_words = system.render(photos[1:], system.adapt_to_words({"exposure": "dark"}))[0]
     assert by_words.shape == photos[1].shape
     assert np.abs(by_words - made[1]).max() > 1e-6
 
@@ -278,8 +278,8 @@ def test_concepts_are_applied_one_by_one_and_tastes_mixed(run):
     words = [rng.normal(0, 1, (8, 32)).astype(np.float32) for _ in range(2)]
     one, two = ({"words": w, "strengths": np.ones(8, np.float32)} for w in words)
     photo = rng.random((20, 24, 3)).astype(np.float32)
-    only = system.with_concepts(one, dict.fromkeys(WORDS, 0) | {"tint": 1})
-    half = system.with_concepts(only, {"tint": 0.5})
+    only = system.with_strengths(one, dict.fromkeys(WORDS, 0) | {"tint": 1})
+    half = system.with_strengths(only, {"tint": 0.5})
     made = [system.render([photo], profile)[0] for profile in (one, only, half)]
     assert all(np.abs(a - b).max() > 1e-6 for a, b in ((made[0], made[1]), (made[1], made[2])))
     np.testing.assert_allclose(
@@ -287,7 +287,7 @@ def test_concepts_are_applied_one_by_one_and_tastes_mixed(run):
     )
     for wrong, message in (({"glow": 1}, "no concept 'glow'"), ({"tint": 3}, "tint is 3; it must be from 0")):
         with pytest.raises(ValueError, match=message):
-            system.with_concepts(one, wrong)
+            system.with_strengths(one, wrong)
     with pytest.raises(ValueError, match="2 profiles and 1 weights"):
         system.mixed([one, two], [1])
 

@@ -6,10 +6,14 @@ import torch
 
 from learning.data.dataset import PreferenceDataset
 from learning.systems import pif_lite
+from learning.systems.concepts import GROUPS, NAMES
 from learning.systems.interface import ColorMapper, ConceptEditor, PhotoReader, ReferencePair
 from learning.systems.load import load_run
-from learning.systems.pif.statistics import GROUPS, NAMES, perturbed, sample_photos, statistics, without_frame
-from learning.systems.pif_lite import HIGH, LOW, PifLite, apply_strengths
+from learning.systems.pif_lite import PifLite
+from learning.systems.pif_lite.editing import apply_strengths
+from learning.systems.pif_lite.fitting import HIGH, LOW
+from learning.systems.pif_lite.population import population_of
+from learning.systems.pif_lite.statistics import perturbed, sample_photos, statistics, without_frame
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import RunError
 from learning.training.settings import from_json, to_json
@@ -47,7 +51,7 @@ def photos():
 
 @pytest.fixture(scope="module")
 def system(photos):
-    return PifLite(pif_lite.population_of(photos, QUICK), QUICK)
+    return PifLite(population_of(photos, QUICK), QUICK)
 
 
 def edited(photos, **named):
@@ -59,7 +63,7 @@ def test_the_strengths_of_edited_photos_are_recovered(photos, subsets):
     """All photos of the population, edited: what differs from the average is the edit alone."""
     config = dataclasses.replace(BOLD, subsets=subsets)
     known = {"exposure": 0.5, "saturation": 0.4, "temperature": -0.5}
-    system = PifLite(pif_lite.population_of(photos, config), config)
+    system = PifLite(population_of(photos, config), config)
     found = system.concept_strengths(system.adapt_to_photos(edited(photos, **known)))
     # Where subsets are drawn, concepts that say nearly the same (exposure, shadow) share what there is.
     for name, value in known.items():
@@ -70,7 +74,7 @@ def test_the_edit_of_real_photos_is_recovered_from_others(shared_data):
     """Half of eleven Kodak photos are the average, the other half was edited."""
     kodak = [read_photo(path).pixels for path in sorted((shared_data / "photos/kodak").glob("1*.png"))]
     small = [fit_long_side(photo, 192) for photo in kodak]
-    system = PifLite(pif_lite.population_of(small[::2], BOLD), BOLD)
+    system = PifLite(population_of(small[::2], BOLD), BOLD)
     warm = system.adapt_to_photos(edited(small[1::2], temperature=0.7, exposure=-0.6))
     cool = system.adapt_to_photos(edited(small[1::2], temperature=-0.7, exposure=0.6))
     first, second = (system.concept_strengths(found) for found in (warm, cool))
@@ -84,7 +88,7 @@ def test_pairs_give_the_strengths_that_lead_from_one_to_the_other(photos):
         ReferencePair(rejected=photo, preferred=made)
         for photo, made in zip(photos[:4], edited(photos[:4], **known), strict=True)
     ]
-    system = PifLite(pif_lite.population_of(photos, BOLD), BOLD)
+    system = PifLite(population_of(photos, BOLD), BOLD)
     made = system.render(photos[4:6], system.adapt(pairs))
     for image, wanted, before in zip(made, edited(photos[4:6], **known), photos[4:6], strict=True):
         assert np.abs(image - wanted).mean() < 0.3 * np.abs(before - wanted).mean()
@@ -95,7 +99,7 @@ def test_pairs_that_are_not_aligned_are_compared_by_their_statistics(photos):
         ReferencePair(rejected=photo, preferred=made[:, ::-1])
         for photo, made in zip(photos[:3], edited(photos[:3], temperature=0.8), strict=True)
     ]
-    system = PifLite(pif_lite.population_of(photos, BOLD), BOLD)
+    system = PifLite(population_of(photos, BOLD), BOLD)
     assert system.concept_strengths(system.adapt(pairs))["temperature"] > 0.4
 
 
@@ -182,7 +186,7 @@ def test_a_frame_of_one_colour_does_not_count(system, photos):
 def test_the_seed_decides(photos):
     def found(seed):
         config = dataclasses.replace(QUICK, seed=seed, loop=dataclasses.replace(QUICK.loop, steps=4))
-        system = PifLite(pif_lite.population_of(photos, config), config)
+        system = PifLite(population_of(photos, config), config)
         return system.adapt_to_photos(edited(photos[:2], exposure=0.5))["strengths"]
 
     torch.manual_seed(5)

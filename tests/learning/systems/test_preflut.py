@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from learning.data.dataset import PreferenceDataset
-from learning.data.episodes import EpisodeConfig
+from learning.data.episodes import EpisodeConfig, training_rows
 from learning.data.views import ViewConfig
+from learning.renderers import color_luts as luts
 from learning.systems import make_config, preflut
 from learning.systems.interface import ColorMapper, ReferencePair, Scorer
 from learning.systems.load import load_run
-from learning.systems.preflut import luts
 from learning.systems.preflut.config import LossConfig, NetworkConfig, PretrainingConfig
 from learning.systems.preflut.losses import Step, gate_loss, step_loss
 from learning.systems.preflut.network import ImageEncoder, Network
@@ -252,14 +252,11 @@ def test_pretraining_learns_the_luts_of_pairs_and_freezes(network):
 
 def test_each_pair_is_fitted_once_and_at_most_so_many(dataset):
     config = dataclasses.replace(SMALL, pretraining=dataclasses.replace(SMALL.pretraining, pairs=5711))
-    found = aligned_pairs(dataset, config, silent)
+    rows = np.concatenate(training_rows(dataset, 1)[0])
+    found = aligned_pairs(dataset, rows, config, silent)
     assert 0 < len(found) <= 3 * 6  # three training scenes of four renditions
-    assert (
-        len(
-            aligned_pairs(dataset, dataclasses.replace(SMALL, pretraining=PretrainingConfig(pairs=4)), silent)
-        )
-        == 4
-    )
+    few = dataclasses.replace(SMALL, pretraining=PretrainingConfig(pairs=4))
+    assert len(aligned_pairs(dataset, rows, few, silent)) == 4
 
 
 def test_training_leaves_what_was_pretrained_as_it_was(run):

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from learning.systems.concepts import NAMES, WEIGHTS
 from learning.systems.interface import Pixels
 from variants.tone.color import highest, luminance, srgb_to_oklab
 from variants.tone.concepts import (
@@ -21,38 +22,12 @@ from variants.tone.concepts import (
     adjust_exposure,
     gaussian_blur,
     weigh_cast,
-    weigh_contrast,
-    weigh_exposure,
     weigh_highlight,
     weigh_saturation,
     weigh_shadow,
-    weigh_vignetting,
 )
 from variants.tone.images import fit_long_side
 
-NAMES = tuple(CONCEPTS)
-"""Of the strengths, in the order of their application: colour first, optics last."""
-GROUPS: dict[str, tuple[str, ...]] = {
-    "exposure": ("exposure",),
-    "contrast": ("contrast",),
-    "highlight": ("highlight",),
-    "shadow": ("shadow",),
-    "saturation": ("saturation",),
-    "tint": ("temperature", "tint"),
-    "sharpness": ("sharpness",),
-    "vignetting": ("vignetting",),
-}
-"""The eight concepts of the published work; its tint, an intensity and a hue, is temperature and tint here."""
-WEIGHTS = {
-    "exposure": weigh_exposure,
-    "contrast": weigh_contrast,
-    "highlight": weigh_highlight,
-    "shadow": weigh_shadow,
-    "saturation": weigh_saturation,
-    "tint": weigh_cast,
-    "vignetting": weigh_vignetting,
-}
-"""Where each concept shows; sharpness is read from the detail's sums."""
 DETAIL_SIZE = 448
 """Long side at which detail is measured; a smaller photo says nothing of sharpness."""
 

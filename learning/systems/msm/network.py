@@ -1,0 +1,13 @@
+"""Everything that a run of masked style modeling keeps."""
+
+from learning.systems.exemplars.enhancer import Enhancer
+from learning.systems.exemplars.masked import MaskedStyleNetwork
+from learning.systems.msm.config import Config
+
+
+class Network(MaskedStyleNetwork):
+    """90 million parameters as published, and the degrading model."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config.encoder, config.enhancer_width, config.predictor, styles=1)
+        self.degrader = Enhancer(config.enhancer_width, 0)
