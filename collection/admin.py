@@ -23,6 +23,8 @@ from collection.models import (
     ProtocolVersion,
     Question,
     Rater,
+    RaterModel,
+    RenditionTone,
     RuleVersion,
     Session,
     StatisticsJob,
@@ -344,3 +346,20 @@ class WebhookDeliveryAdmin(ReadOnly):
     list_filter = ("state", "event")
     list_select_related = ("webhook",)
     search_fields = ("=message_id", "=webhook__public_id")
+
+
+@admin.register(RenditionTone)
+class RenditionToneAdmin(ReadOnly):
+    list_display = ("rendition", "version")
+    list_select_related = ("rendition",)
+    list_filter = ("version",)
+    search_fields = ("rendition__public_id",)
+    exclude = ("statistics",)
+
+
+@admin.register(RaterModel)
+class RaterModelAdmin(ReadOnly):
+    list_display = ("study", "n_raters", "n_answers", "learnt_at")
+    list_select_related = ("study",)
+    search_fields = ("study__slug",)
+    exclude = ("arrays",)

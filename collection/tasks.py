@@ -34,6 +34,20 @@ def study_photos_task(job_id: int) -> None:
 
 
 @shared_task
+def questions_task(session_id: int) -> None:
+    from collection.services.active import questions_choose
+
+    questions_choose(session_id)
+
+
+@shared_task
+def taste_task(study_id: int) -> None:
+    from collection.services.taste import taste_learn
+
+    taste_learn(study_id)
+
+
+@shared_task
 def webhook_task(delivery_id: int) -> None:
     from collection.services.webhooks import delivery_send
 

@@ -15,9 +15,12 @@ GET sessions/TOKEN/  →  200 STATE
                                                              of this attempt; total is 0 where there is none
      "breaks": [45],                                         a break after so many answered of those that count
      "questions": [QUESTION, …],                             the next unanswered ones of the present part, at most 5
+     "ahead": 3,                                             only where questions are chosen as answers come in: no more
+                                                             are handed out at a time
      "plates": [{"index": 0, "image": "/api/…"}, …],         only in color_vision and levels
      "end": {"kind": "completion" | "screened_out", "code": "C1", "address": "https://…",
-             "submit": {"address": "https://…", "assignment": "…"} | null}}
+             "submit": {"address": "https://…", "assignment": "…"} | null,
+             "look": "/look/TOKEN/"}}                       the person's own look, where the study shows it
                                                              only in finished and screened_out; "" where there is none
     QUESTION = {"token": "…", "index": 12, "practice": false, "instructed": null | "left" | "right",
                 "number": 7, "of": 90,                       within its try at the practice, or of those that count

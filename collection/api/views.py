@@ -20,6 +20,7 @@ from collection.cookies import DEVICE_COOKIE, cookie_set
 from collection.design.protocol import Protocol
 from collection.design.screening import plate_pixels
 from collection.models import Question, Session, Study
+from collection.selectors.looks import look_address
 from collection.selectors.protocols import session_protocol
 from collection.selectors.recruiting import session_end
 from collection.selectors.sessions import session_state, session_with, takes_answers
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 UPCOMING = 5
 MAX_UPCOMING = 20
+ACTIVE_UPCOMING = 3
+"""Where questions are chosen as answers come in: what is handed out ahead is chosen without the answers before it."""
 ENDS = ("finished", "screened_out", "closed")
 OVER = ("questionnaire", "paused", *ENDS)
 """Phases in which nothing is asked any more."""
@@ -229,10 +232,12 @@ def _state(session: Session) -> dict[str, Any]:
         "breaks": state.breaks,
         "questions": [] if state.phase in OVER else _upcoming(session, UPCOMING, -1),
     }
+    if session.is_active:
+        found["ahead"] = ACTIVE_UPCOMING
     if state.phase in PLATES:
         found["plates"] = _plates(session, state.phase)
     if state.phase in ENDS:
-        found["end"] = session_end(session)
+        found["end"] = session_end(session) | {"look": look_address(session)}
     return found
 
 
@@ -245,6 +250,8 @@ def _plates(session: Session, phase: str) -> list[dict[str, Any]]:
 
 def _upcoming(session: Session, limit: int, after: int) -> list[dict[str, Any]]:
     protocol = session_protocol(session)
+    if session.is_active:
+        limit = min(limit, ACTIVE_UPCOMING)
     questions = questions_upcoming(session, limit, now=timezone.now(), after=after)
     return [_question(question, protocol) for question in questions]
 

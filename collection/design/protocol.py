@@ -33,6 +33,9 @@ RULE_SHARES = ("max_fast_share", "min_consistency", "max_one_side_share", "max_i
 """Thresholds of a RuleSet that are parts from 0 to 1."""
 SOURCE_TYPES = ("A", "B", "C", "D", "E")
 FINISH_WHILE = ("open", "paused", "closed")
+SELECTIONS = ("random", "active")
+"""How pairs are chosen: those asked least, ties at random; or by what their answers are expected to tell of the rater."""
+ACTIVE_SETTINGS = ("selection", "active_uniform", "active_floor")
 QUOTAS_WANTED = "parts by source type that make 1 together, such as {'A': 0.4, 'D': 0.6}"
 
 
@@ -166,6 +169,12 @@ class Protocol:
     """Questions that count between two breaks; 0 for no break."""
     source_quotas: dict[str, float] = field(default_factory=dict)
     """Source type → its part of the main questions, 1 together; empty for whatever was asked least."""
+    selection: str = "random"
+    """"random": the pairs asked least; "active": by what is known of the rater so far, see `collection.design.active`."""
+    active_uniform: float = 0.15
+    """Of active questions: the part chosen by chance alone, so that every pair has a known chance above 0."""
+    active_floor: float = 0.25
+    """Of active questions: pairs asked less often than this part of the mean of all, rounded down, come first."""
     allow_tie: bool = False
     """Whether "no difference" may be answered."""
     allow_undo: bool = False
@@ -222,6 +231,9 @@ class Protocol:
         for name in ("validation_scenes", "validation_raters"):
             _check_number(self, name, 0, 0.9)
         _check_number(self, "abandon_after_hours", 0.1, 24 * 365)
+        check(self.selection in SELECTIONS, "selection", self.selection, " or ".join(SELECTIONS))
+        _check_number(self, "active_uniform", 0.05, 1)
+        _check_number(self, "active_floor", 0, 0.9)
         for name in ("allow_tie", "allow_undo"):
             _check_flag(self, name)
         _check_choices(self, "phases", PHASES)
@@ -316,8 +328,16 @@ class Protocol:
         return consent_version(self.consent)
 
     @property
+    def is_active(self) -> bool:
+        return self.selection == "active"
+
+    @property
     def sha256(self) -> str:
-        return _sha256(self.to_json())
+        data = self.to_json()
+        if not self.is_active:
+            # They say nothing then, and sessions that began before there were active questions know their protocol by it.
+            data = {name: value for name, value in data.items() if name not in ACTIVE_SETTINGS}
+        return _sha256(data)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON reads it back: lists for tuples."""

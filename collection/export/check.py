@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
+from collection.design.active import ACTIVE_POLICIES
 from collection.design.protocol import Protocol
 from collection.export.format import (
     IMAGE_SUFFIXES,
@@ -58,6 +59,7 @@ LENGTHS = {
     ("raters", "dynamic_range"): 20,
     ("raters", "platform"): 50,
     ("raters", "language"): 10,
+    ("judgments", "policy"): 30,
     ("raters", "exclusion_reason"): 500,
     ("raters", "simulation"): 1_000_000,
 }
@@ -262,6 +264,9 @@ class _Table:
         self._data = data
         lacking = _Text(np.full(self.n_rows, -1), pa.array([], pa.string()))
         self._texts = {text: _as_text(data[text]) if text in data.column_names else lacking for text in texts}
+
+    def has(self, column: str) -> bool:
+        return column in self._data.column_names
 
     def text(self, column: str) -> _Text:
         return self._texts[column]
@@ -536,10 +541,22 @@ def _judgment_faults(tables: dict[str, _Table]) -> Iterator[Fault]:
     for name in ("response_ms", "question_index"):
         values = judgments.numbers(name)
         yield from _at(judgments, values < 0, f"{name} is {{}}", values)
+    yield from _propensity_faults(judgments)
     times = judgments.numbers("answered_at")
     outside = (times < FIRST_TIME) | (times > LAST_TIME)
     yield from _at(judgments, outside, "answered_at is not between the years 2000 and 2100")
     yield from _repeat_faults(judgments, left, right, pair)
+
+
+def _propensity_faults(judgments: _Table) -> Iterator[Fault]:
+    if not (judgments.has("policy") and judgments.has("propensity")):
+        return  # before version 3
+    propensity, policy = judgments.numbers("propensity"), judgments.text("policy")
+    wrong = (propensity <= 0) | (propensity > 1) | np.isinf(propensity)
+    yield from _at(judgments, wrong, "propensity is {}; it must be above 0 and at most 1", propensity)
+    active = policy.where(pc.is_in(policy.values, pa.array(ACTIVE_POLICIES)))
+    lacking = active & np.isnan(propensity)
+    yield from _at(judgments, lacking, "policy is {}, which needs a propensity", policy)
 
 
 def _repeat_faults(judgments: _Table, left: Codes, right: Codes, pair: Codes) -> Iterator[Fault]:

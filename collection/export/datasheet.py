@@ -53,7 +53,7 @@ def responsible_ai(facts: Facts, document: Document) -> dict[str, Any]:
         "rai:annotatorDemographics": [demographics(facts)],
         "rai:machineAnnotationTools": [MADE_BY_PROGRAMS] if facts.is_simulated else [],
         "rai:dataUseCases": [USES],
-        "rai:dataBiases": biases(facts),
+        "rai:dataBiases": biases(facts, document),
         "rai:dataLimitations": [line.removeprefix("- ") for line in limits(facts).split("\n- ")],
         "rai:dataSocialImpact": SOCIAL,
         "rai:personalSensitiveInformation": [personal(facts)],
@@ -67,6 +67,12 @@ def responsible_ai(facts: Facts, document: Document) -> dict[str, Any]:
 
 RAW = "judgments.parquet holds every answer as it was given, those of raters who failed the study's rules too; practice is left out."
 RENDERED = "Each image was rendered once from its scene by the recipe in images.parquet and shown to all raters with the same bytes; their sha256 stand in images.parquet."
+ASKED_LEAST = "Those that were asked least so far, ties at random: no answer decided what was asked."
+ACTIVE = (
+    "Questions were chosen actively: pairs whose answer was expected to tell most of the rater were asked more often, so "
+    "plain shares over the judgments are not shares over all pairs. judgments.parquet holds each question's policy and "
+    "propensity; weights of 1 / propensity undo the choice."
+)
 NO_PEOPLE = "All raters are simulated: nobody was asked."
 MADE_BY_PROGRAMS = "The answers were given by simulated raters: programs with a known taste."
 PERSONAL = (
@@ -152,12 +158,25 @@ def demographics(facts: Facts) -> str:
     )
 
 
-def biases(facts: Facts) -> list[str]:
+def biases(facts: Facts, document: Document) -> list[str]:
     return [
+        *([ACTIVE] if _is_active(document) else []),
         "Raters were not drawn to represent any population.",
         *displays(facts),
         f"Scenes and renditions are those that the study chose: {_counted(facts.image_types)} images by source type.",
     ]
+
+
+def which_pairs(document: Document) -> str:
+    if _is_active(document):
+        return ACTIVE
+    return ASKED_LEAST if "selection" in (document.get("protocol") or {}) else UNKNOWN
+
+
+def _is_active(document: Document) -> bool:
+    """Whether raters were asked actively, by the last protocol or an earlier one."""
+    versions = [document, *document.get("protocol_versions", [])]
+    return any((version.get("protocol") or {}).get("selection") == "active" for version in versions)
 
 
 def platform(document: Document) -> str:
@@ -210,6 +229,7 @@ def _sections(facts: Facts, document: Document) -> dict[str, list[tuple[str, str
                 f"`split`: raters {_counted(facts.rater_splits)}; scenes {_counted(facts.scene_splits)}. Raters are split, never judgments.",
             ),
             ("Are there errors or noise?", consistency(facts)),
+            ("Which pairs were asked?", which_pairs(document)),
             ("Does it hold anything confidential, or tell who somebody is?", personal(facts)),
         ],
         "Collection process": [

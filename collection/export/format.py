@@ -94,6 +94,11 @@ JUDGMENTS = pa.schema(
         pa.field("is_check", pa.bool_(), nullable=False),
         ("repeats_judgment", pa.string()),
         pa.field("question_index", pa.int16(), nullable=False),
+        ("policy", pa.string()),  # what chose the pair; see docs/active-questions.md
+        (
+            "propensity",
+            pa.float64(),
+        ),  # with which chance, above 0; null where no pair was chosen, as for checks
         pa.field("answered_at", pa.timestamp("ms", tz="UTC"), nullable=False),
     ]
 )
@@ -101,7 +106,10 @@ JUDGMENTS = pa.schema(
 DOCUMENTS = ("README.md", "DATASHEET.md", "croissant.json", "protocol.json")
 IMAGE_SUFFIXES = (".png", ".webp", ".jpg")
 TABLES = {"scenes": SCENES, "images": IMAGES, "pairs": PAIRS, "raters": RATERS, "judgments": JUDGMENTS}
-VERSION = 2
-"""1: without ties and without the columns of LATER_COLUMNS."""
-LATER_COLUMNS = {"raters": ("language", *SCREENINGS, *QUESTIONNAIRE)}
+VERSION = 3
+"""1: without ties and without the raters' columns of LATER_COLUMNS; 2: without those of the judgments."""
+LATER_COLUMNS = {
+    "raters": ("language", *SCREENINGS, *QUESTIONNAIRE),
+    "judgments": ("policy", "propensity"),
+}
 """Folders of an older version lack them; they are read as if all were null there."""

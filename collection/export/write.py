@@ -160,6 +160,8 @@ class _Row(NamedTuple):
     response_ms: int | None
     elapsed_ms: int | None
     position: int
+    policy: str
+    propensity: float | None
     answered_ms: int
     """Since 1970."""
 
@@ -228,6 +230,8 @@ class _Answers:
                 "is_check": row.repeats is not None,
                 "repeats_judgment": None if row.repeats is None else public_ids[row.repeats],
                 "question_index": row.position,
+                "policy": row.policy,
+                "propensity": row.propensity,
                 "answered_at": row.answered_ms,
             }
 
@@ -264,7 +268,7 @@ def _rows(questions: QuerySet[Question]) -> Iterator[_Row]:
     ordered = questions.order_by("session__rater__public_id", "session_id", "index")
     columns = (
         "pk", "public_id", "session__rater_id", "kind", "pair_id", "left_id", "right_id", "repeats_id",
-        "chosen_side", "response_ms", "elapsed_ms", "index",
+        "chosen_side", "response_ms", "elapsed_ms", "index", "policy", "propensity",
     )  # fmt: skip
     rows = ordered.values_list(*columns, _Milliseconds("answered_at"))
     return itertools.starmap(_Row, rows.iterator(chunk_size=5000))

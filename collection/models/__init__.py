@@ -1,4 +1,5 @@
 from collection.models.access import AuditEntry, MemberInvitation, Membership, Role
+from collection.models.active import RaterModel, RenditionTone
 from collection.models.api import ApiToken, KeptReply, Scope
 from collection.models.exports import Export
 from collection.models.people import Device, Invitation, Person, Rater
@@ -27,6 +28,8 @@ __all__ = [
     "ProtocolVersion",
     "Question",
     "Rater",
+    "RaterModel",
+    "RenditionTone",
     "Role",
     "RuleVersion",
     "Scope",

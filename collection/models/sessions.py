@@ -19,6 +19,9 @@ class Session(models.Model):
         max_length=64, help_text="Of the protocol that the session was planned by."
     )
     seed = models.PositiveBigIntegerField(help_text="The plan can be made again from it.")
+    is_active = models.BooleanField(
+        default=False, db_default=False, help_text="Its questions are chosen anew as it goes on."
+    )
     language = models.CharField(max_length=10, blank=True, help_text="Of the pages, as agreed in.")
     consent_version = models.CharField(
         max_length=64,

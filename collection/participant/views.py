@@ -29,6 +29,7 @@ from collection.participant.pages import (
 )
 from collection.participant.visitors import Visitor, cookies_set, token_of, visitor_of
 from collection.participant.words import duration, text_on
+from collection.selectors.looks import look_address, shows_looks
 from collection.selectors.people import (
     device_known,
     has_withdrawn,
@@ -217,7 +218,12 @@ def _welcome_back(request: HttpRequest, session: Session, link: Link) -> HttpRes
     may_be_someone_else = not link.panel_id and study.status == Study.Status.OPEN
     if _is_over(session):
         return notice_render(
-            request, "finished", study, session=session, may_be_someone_else=may_be_someone_else
+            request,
+            "finished",
+            study,
+            session=session,
+            may_be_someone_else=may_be_someone_else,
+            look_address=look_address(session),
         )
     if not takes_answers(study.status, session_protocol(session)):
         end = session_end(session) if study.status == Study.Status.CLOSED else None
@@ -236,6 +242,7 @@ def _welcome_back(request: HttpRequest, session: Session, link: Link) -> HttpRes
         progress=session_progress(session),
         link=link,
         may_be_someone_else=may_be_someone_else,
+        look_address=look_address(session),
     )
 
 
@@ -251,6 +258,7 @@ def _landing(
         consent_html=markdown_html(text_in(protocol, "consent", language)),
         consent_version=consent_version_in(protocol, language),
         asks_for_consent="consent" in protocol.phases,
+        shows_looks=shows_looks(study),
         duration=duration(protocol),
         n_questions=protocol.n_main + protocol.n_checks,
         is_preview=is_preview,

@@ -24,6 +24,7 @@ from collection.design.protocol import (
     LANGUAGES,
     PHASES,
     SCREENINGS,
+    SELECTIONS,
     SOURCE_TYPES,
     FieldError,
     Protocol,
@@ -37,7 +38,7 @@ from collection.services.protocols import FROZEN, ProtocolChanged, ProtocolError
 SECTIONS = {
     "Session": (
         "n_main", "n_checks", "check_lag", "scene_gap", "block_size", "n_practice", "practice_tries",
-        "allow_tie", "allow_undo", "surround",
+        "selection", "active_uniform", "active_floor", "allow_tie", "allow_undo", "surround",
     ),
     "Phases": ("phases", "turn_away", "finish_begun", "abandon_after_hours"),
     "Texts": ("title", "language", "question", "consent"),
@@ -67,6 +68,10 @@ HELP = {
     "check_lag": "Far enough that nobody remembers; less where the session is short.",
     "scene_gap": "So that a photo is not seen twice in a row.",
     "block_size": "People rest as long as they like.",
+    "selection": "Random: the pairs asked least. Active: those whose answer is expected to tell most of this rater, by "
+    "what they and others answered; statistics of all raters together then need weights.",
+    "active_uniform": "A part from 0.05 to 1; 0.1 to 0.2 keeps every pair possible and costs little.",
+    "active_floor": "A part from 0 to 0.9: pairs asked less often than this part of the mean, rounded down, go first.",
     "surround": "An achromatic colour such as #777777, so that it cannot tint the judgment.",
     "long_side": "Photos are never shown larger than their pixels.",
     "encoding": "The same for both sides of every pair.",
@@ -91,6 +96,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "phases": PHASES,
     "turn_away": SCREENINGS,
     "finish_begun": FINISH_WHILE,
+    "selection": SELECTIONS,
     "encoding": ENCODINGS,
 }
 LANGUAGE_NAMES = {"en": "English", "de": "German", "ja": "Japanese", "ko": "Korean", "es": "Spanish"}

@@ -136,6 +136,7 @@ def _context(request: HttpRequest, study: Study, form: SettingsForm) -> dict[str
         "last": None if is_dropped else last,
         "dropped": last if is_dropped else None,
         "downloads": list(DOWNLOADS),
+        "asks_actively": study.sessions.filter(is_active=True).exists(),
     }
     return context | (_found(request, study, last) if last and not is_dropped else {})
 

@@ -53,6 +53,9 @@ PROTOCOL_SECTIONS: dict[str, dict[str, str]] = {
         "n_checks": "Checks: an earlier pair again, sides flipped",
         "check_lag": "Questions between a pair and its check, at least",
         "scene_gap": "Questions between two of one scene, at least",
+        "selection": "How pairs are chosen",
+        "active_uniform": "Of active questions: part chosen by chance alone",
+        "active_floor": "Of active questions: pairs below this part of the mean come first",
         "block_size": "Questions between two breaks, 0 for no break",
         "surround": "Colour around the photos",
     },
@@ -108,7 +111,7 @@ RULES = {
     "require_levels": "The black and white level check must not be failed",
     "require_practice": "The practice must not be failed",
 }
-SHARES = {"validation_scenes", "validation_raters", *RULE_SHARES}
+SHARES = {"active_uniform", "active_floor", "validation_scenes", "validation_raters", *RULE_SHARES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

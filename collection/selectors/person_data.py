@@ -17,6 +17,7 @@ from collection.models import (
     Session,
     Verdict,
 )
+from collection.selectors.looks import session_data_elsewhere
 
 
 class PersonNotFound(LookupError):
@@ -99,7 +100,7 @@ def _of_session(session: Session) -> dict[str, Any]:
         "answers_kept_apart": _rows(
             ConflictingAnswer.objects.filter(question__session=session), "reason", "payload", "received_at"
         ),
-    }  # fmt: skip
+    } | session_data_elsewhere(session)  # fmt: skip
 
 
 def _rows(rows: Iterable[Model], *names: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from collection.design.protocol import Protocol
 from collection.models import ConflictingAnswer, Question, Session, Study
 from collection.selectors.protocols import session_protocol
 from collection.selectors.sessions import session_locked, takes_answers
+from collection.services.active import questions_choose_soon
 from collection.services.fields import FieldError, json_kind, number, one_of, record_clean, text, whole
 from collection.services.phases import practice_settle
 from collection.services.sessions import session_places_take
@@ -51,7 +52,7 @@ STORE_AT_ONCE = """
             WHERE session.token = %(session)s AND session.screened_out_at IS NULL
                 AND session.places_returned_at IS NULL AND study.status = 'open'
         )
-    RETURNING session_id
+    RETURNING session_id, (SELECT is_active FROM collection_session WHERE id = session_id)
 """
 SIDES = frozenset(Question.Side.values)
 is_response_ms = whole(0, MAX_RESPONSE_MS)
@@ -81,6 +82,7 @@ class Asked(NamedTuple):
     finished_at: dt.datetime | None
     screened_out_at: dt.datetime | None
     places_returned_at: dt.datetime | None
+    is_active: bool
     study: int
     study_status: str
 
@@ -155,19 +157,28 @@ def _short(value: object) -> str:
 def _record(
     session_token: str, question_token: str, answer: dict[str, Any], now: dt.datetime
 ) -> AnswerResult:
-    if session := _store_at_once(session_token, question_token, answer, now):
-        return AnswerResult(status="stored", finished=session_finish(session, now))
+    if at_once := _store_at_once(session_token, question_token, answer, now):
+        return _stored(*at_once, now)
     while asked := _asked(session_token, question_token):
         if result := _result_without_storing(asked, answer, now):
             return result
         if _store(asked, answer, now):
-            return AnswerResult(status="stored", finished=session_finish(asked.session, now))
+            return _stored(asked.session, asked.is_active, now)
         # Somebody changed the question since it was looked at: look again.
     return AnswerResult(status="refused", refusal="not_found")
 
 
-def _store_at_once(session: str, question: str, answer: dict[str, Any], now: dt.datetime) -> int | None:
-    """Store what nothing speaks against, and give the session's key; None leaves it to the long way.
+def _stored(session_key: int, is_active: bool, now: dt.datetime) -> AnswerResult:
+    finished = session_finish(session_key, now)
+    if is_active and not finished:
+        questions_choose_soon(session_key)
+    return AnswerResult(status="stored", finished=finished)
+
+
+def _store_at_once(
+    session: str, question: str, answer: dict[str, Any], now: dt.datetime
+) -> tuple[int, bool] | None:
+    """Store what nothing speaks against; the session's key and whether it is active. None leaves it to the long way.
 
     One statement where the long way takes several queries, and PostgreSQL's words for it.
     """
@@ -181,8 +192,8 @@ def _store_at_once(session: str, question: str, answer: dict[str, Any], now: dt.
     }
     with connection.cursor() as cursor:
         cursor.execute(STORE_AT_ONCE, values)
-        row = cursor.fetchone()
-    return row[0] if row else None
+        row: tuple[int, bool] | None = cursor.fetchone()
+    return row
 
 
 def _asked(session_token: str, question_token: str) -> Asked | None:
@@ -191,7 +202,7 @@ def _asked(session_token: str, question_token: str) -> Asked | None:
         .order_by()
         .values_list(
             "pk", "kind", "served_at", "chosen_side", "response_ms", "undone", "session",
-            "session__finished_at", "session__screened_out_at", "session__places_returned_at",
+            "session__finished_at", "session__screened_out_at", "session__places_returned_at", "session__is_active",
             "session__study", "session__study__status",
         )
         .first()

@@ -32,6 +32,10 @@ def questions_upcoming(session: Session, limit: int, *, now: dt.datetime, after:
     unserved = [question.pk for question in questions if question.served_at is None]
     if unserved:
         Question.objects.filter(pk__in=unserved, served_at=None).update(served_at=now)
+    if unserved and session.is_active:
+        # A worker may have put other pairs there since they were read; once they are handed out nobody does.
+        again = session.questions.filter(pk__in=[question.pk for question in questions])
+        return list(again.select_related("left", "right").only(*HANDED_OUT).order_by("index"))
     return questions
 
 

@@ -77,6 +77,7 @@ def session_start(
             rater=rater,
             protocol_hash=protocol.sha256,
             seed=secrets.randbits(63) if seed is None else seed,
+            is_active=protocol.is_active,
             language=language,
             recruitment=dict(recruitment or {}),
             started_at=now,

@@ -16,6 +16,7 @@ from collection.models import (
     Person,
     Question,
     Rater,
+    RaterModel,
     Session,
     Study,
     StudyPair,
@@ -78,6 +79,8 @@ def person_withdraw(study: Study, person: Person, now: dt.datetime) -> Given:
     if given.n_answers:
         # They tell how each rater answers; what they were computed from stays, and says that there was a result.
         study.statistics_jobs.filter(result__isnull=False).update(result=None)
+        # It is learnt again from what the others said, with the next answer.
+        RaterModel.objects.filter(study=study).delete()
     exports_end_dead(study)
     devices = list(raters.values_list("device_id", flat=True))
     _identifiers_erase(study, person, devices)

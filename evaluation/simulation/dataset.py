@@ -7,11 +7,8 @@ learner before there are people.
 """
 
 import datetime as dt
-import hashlib
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,71 +18,25 @@ from collection.design.plan import PAIR, PlannedQuestion, plan_session
 from collection.design.protocol import Protocol
 from collection.design.rules import RaterAnswer, judge_rater
 from collection.export.folder import write_folder
-from evaluation.simulation.answers import Distances, Pixels, SceneView, thumbnail
+from evaluation.simulation.answers import Distances, SceneView
 from evaluation.simulation.raters import (
     CROWDS,
     Crowd,
     SimulatedRater,
-    benchmark_recipes,
     choose,
     crowd_looks,
     simulate_rater,
 )
+from evaluation.simulation.scenes import MIN_DELTA_E as MIN_DELTA_E
+from evaluation.simulation.scenes import SOURCE_TYPE, SimulatedScene, made_id, scene_of
+from evaluation.simulation.scenes import ScenePhoto as ScenePhoto
+from evaluation.simulation.scenes import SimulatedStudy as SimulatedStudy
 from variants.progress import Report, silent
 from variants.tone.cube import format_cube, parse_cube
-from variants.tone.difference import mean_ciede2000
-from variants.tone.images import encode_image, fit_long_side
 from variants.tone.luts import Lut3D
-from variants.tone.recipes import Recipe, apply_recipe
 
 FIRST_DAY = dt.datetime(2026, 1, 1, 9, tzinfo=dt.UTC)
 """Simulated sessions have made-up times that depend on nothing: the same seed gives the same folder."""
-
-SOURCE_TYPE = "D"
-"""Of all renditions."""
-MIN_DELTA_E = 4.0
-"""Of a pair: two renditions near the same look say little about which look is wanted."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScenePhoto:
-    name: str
-    pixels: Pixels
-    category: str = ""
-    licence: str = ""
-    attribution: str = ""
-    cut_from: str = ""
-    """The photo that this is a part of; all parts of one are held out of training together, or none is."""
-
-    @property
-    def whole(self) -> str:
-        return self.cut_from or self.name
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SimulatedStudy:
-    """Everything that decides what is in the folder."""
-
-    n_raters: int = 48
-    n_renditions: int = 12
-    """Of each scene, the neutral one among them."""
-    near: float = 0.8
-    """Part of the renditions that are near what a group of raters wants."""
-    spread: float = 0.12
-    """How near, in look units."""
-    crowd: Crowd = CROWDS["clear"]
-    protocol: Protocol = field(
-        default_factory=lambda: Protocol(phases=("main",), long_side=256, min_delta_e=MIN_DELTA_E)
-    )
-    luts: Mapping[str, Lut3D] = field(default_factory=dict)
-    """LUTs by their keys: each look ends with one of them, and some renditions are made by one alone."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.n_raters < 1:
-            raise ValueError(f"n_raters is {self.n_raters}; a study has at least 1 rater")
-        if self.n_renditions < 2:
-            raise ValueError(f"n_renditions is {self.n_renditions}; a pair needs at least 2")
 
 
 def write_simulated_dataset(
@@ -146,7 +97,7 @@ def write_study(
     scenes = []
     for done, photo in enumerate(photos):
         report(done, len(photos), "rendering scenes")
-        scenes.append(_scene(photo, study))
+        scenes.append(scene_of(photo, study))
     report(len(photos), len(photos), "rendering scenes")
     splits = _scene_splits([photo.whole for photo in photos], study)
     raters, judgments = _answers(scenes, study, report)
@@ -179,104 +130,8 @@ def luts_of(folder: Path) -> dict[str, Lut3D]:
     return found
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Image:
-    id: str
-    recipe: Recipe
-    content: bytes
-    thumbnail: Pixels
-
-    @property
-    def file_name(self) -> str:
-        return f"images/{self.id}.webp"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Scene:
-    id: str
-    photo: ScenePhoto
-    width: int
-    height: int
-    images: list[_Image]
-    pairs: list[tuple[int, int, float]]
-    """Positions in `images` and the ΔE between them."""
-
-    def image_rows(self) -> Iterator[dict[str, Any]]:
-        for image in self.images:
-            yield {
-                "image_id": image.id,
-                "scene_id": self.id,
-                "file_name": image.file_name,
-                "source_type": SOURCE_TYPE,
-                "recipe": json.dumps(image.recipe.to_json(), sort_keys=True),
-                "width": self.width,
-                "height": self.height,
-                "sha256": hashlib.sha256(image.content).hexdigest(),
-            }
-
-    def pair_id(self, pair: tuple[int, int, float]) -> str:
-        return _id(self.id, "pair", pair[0], pair[1])
-
-    def pair_rows(self) -> Iterator[dict[str, Any]]:
-        for pair in self.pairs:
-            yield {
-                "pair_id": self.pair_id(pair),
-                "scene_id": self.id,
-                "image_a": self.images[pair[0]].id,
-                "image_b": self.images[pair[1]].id,
-                "delta_e": pair[2],
-            }
-
-
-def _scene(photo: ScenePhoto, study: SimulatedStudy) -> _Scene:
-    pixels = fit_long_side(photo.pixels, study.protocol.long_side)
-    scene_id = _id(study.seed, "scene", photo.name)
-    recipes = benchmark_recipes(
-        study.n_renditions,
-        study.seed,
-        category=photo.category,
-        scene=photo.name,
-        crowd=study.crowd,
-        near=study.near,
-        spread=study.spread,
-        luts=list(study.luts),
-    )
-    images = []
-    for number, recipe in enumerate(recipes):
-        rendition = apply_recipe(pixels, recipe, study.luts)
-        images.append(
-            _Image(
-                id=_id(scene_id, "image", number),
-                recipe=recipe,
-                content=encode_image(rendition, study.protocol.encoding),
-                thumbnail=thumbnail(rendition),
-            )
-        )
-    return _Scene(
-        id=scene_id,
-        photo=photo,
-        width=pixels.shape[1],
-        height=pixels.shape[0],
-        images=images,
-        pairs=_pairs(images, study, scene_id),
-    )
-
-
-def _pairs(images: list[_Image], study: SimulatedStudy, scene_id: str) -> list[tuple[int, int, float]]:
-    """Pairs whose difference can be seen and is still a matter of taste, at most so many, at random."""
-    protocol = study.protocol
-    measured = [
-        (a, b, mean_ciede2000(images[a].thumbnail, images[b].thumbnail))
-        for a, b in itertools.combinations(range(len(images)), 2)
-    ]
-    fitting = [pair for pair in measured if protocol.min_delta_e <= pair[2] <= protocol.max_delta_e]
-    rng = np.random.default_rng([study.seed, 4, int(scene_id[:8], 16)])
-    kept = rng.permutation(len(fitting))[: protocol.max_pairs_per_scene]
-    return [fitting[i] for i in sorted(kept.tolist())]
-
-
 def _answers(
-    scenes: list[_Scene], study: SimulatedStudy, report: Report
+    scenes: list[SimulatedScene], study: SimulatedStudy, report: Report
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of the raters and of the judgments."""
     asked = _Questionnaire(scenes, study)
@@ -295,7 +150,7 @@ def _answers(
 class _Questionnaire:
     """Plans the sessions over all pairs and lets raters answer them."""
 
-    def __init__(self, scenes: list[_Scene], study: SimulatedStudy) -> None:
+    def __init__(self, scenes: list[SimulatedScene], study: SimulatedStudy) -> None:
         self.study = study
         self.scenes = scenes
         self.pairs = [(s, pair) for s, scene in enumerate(scenes) for pair in scene.pairs]
@@ -370,13 +225,15 @@ class _Questionnaire:
             "is_check": is_check,
             "repeats_judgment": self._judgment_id(index, question.repeats) if is_check else None,
             "question_index": question.index,
+            "policy": question.policy,
+            "propensity": question.propensity,
         }
 
     def _judgment_id(self, index: int, question: int | None) -> str:
-        return _id(self.study.seed, "judgment", index, question)
+        return made_id(self.study.seed, "judgment", index, question)
 
 
-def _view(scene: _Scene) -> SceneView:
+def _view(scene: SimulatedScene) -> SceneView:
     return SceneView(
         category=scene.photo.category,
         neutral=scene.images[0].thumbnail,
@@ -384,7 +241,7 @@ def _view(scene: _Scene) -> SceneView:
     )
 
 
-def _scene_rows(scenes: list[_Scene], splits: list[str]) -> Iterator[dict[str, Any]]:
+def _scene_rows(scenes: list[SimulatedScene], splits: list[str]) -> Iterator[dict[str, Any]]:
     for scene, split in zip(scenes, splits, strict=True):
         yield {
             "scene_id": scene.id,
@@ -404,8 +261,8 @@ def _rater_row(
     judgment = judge_rater(_rater_answers(rows), study.protocol.rules)
     return {
         "rater_id": _rater_id(study, index),
-        "person_id": _id(study.seed, "person", index),
-        "device_id": _id(study.seed, "device", index),
+        "person_id": made_id(study.seed, "person", index),
+        "device_id": made_id(study.seed, "device", index),
         "platform": "simulated",
         "n_answers": len(rows),
         "consistency": judgment.consistency,
@@ -476,8 +333,4 @@ def _protocol_json(study: SimulatedStudy) -> str:
 
 
 def _rater_id(study: SimulatedStudy, index: int) -> str:
-    return _id(study.seed, "rater", index)
-
-
-def _id(*parts: object) -> str:
-    return hashlib.md5("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+    return made_id(study.seed, "rater", index)

@@ -170,7 +170,7 @@ def test_the_whole_session_by_the_api(client):
     assert reply == {"status": "stored", "finished": True}
     assert state["progress"] == {"answered": 12, "total": 12}
     assert state["questions"] == []
-    assert state["end"] == {"kind": "completion", "code": "", "address": "", "submit": None}
+    assert state["end"] == {"kind": "completion", "code": "", "address": "", "submit": None, "look": ""}
     session.refresh_from_db()
     assert session.finished_at is not None
     assert session.questions.filter(response_ms=700, elapsed_ms__gte=0).count() == 14

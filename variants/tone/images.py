@@ -1,7 +1,7 @@
 """Photos in, renditions out: decoding with limits, colour management, encoding.
 
 Inside the project an image is float32 sRGB in [0, 1], (H, W, 3). `read_photo` brings what
-people have to that form, and says in `found` what it met; `encode_image` writes what
+people have to that form, by way of the 8 bits that most have, and says in `found` what it met; `encode_image` writes what
 is served: sRGB, its profile embedded, without any other metadata, the same bytes
 for the same pixels.
 """
@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +27,8 @@ from variants.tone.png16 import Levels, decode_png16
 from variants.tone.profiles import MatrixProfile
 
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
+Levels8 = np.ndarray[Any, np.dtype[np.uint8]]
+Levels8OrPixels = np.ndarray[Any, np.dtype[Any]]
 
 FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
 with suppress(ImportError):
@@ -36,11 +38,16 @@ with suppress(ImportError):
     FORMATS += ("HEIF",)
 HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
 EXTENSIONS = {"webp_lossless": "webp", "jpeg_444": "jpg", "png": "png"}
+_ROWS = 256
 CONTENT_TYPES = {"webp_lossless": "image/webp", "jpeg_444": "image/jpeg", "png": "image/png"}
 
 
 class ImageError(ValueError):
     """An image that cannot be used; the message names it, and says why and what mends it."""
+
+
+class ImageTooLarge(ImageError):
+    """An image of more pixels than are taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +65,15 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Photo:
-    pixels: Pixels
-    """(H, W, 3) float32 sRGB in [0, 1], upright."""
+    image: Levels8OrPixels
+    """(H, W, 3) sRGB, upright: uint8 where the file holds no more, in a quarter of the memory; else as `pixels`."""
     found: dict[str, Any]
     """What the file was: format, mode, bits, bits_used, profile, orientation, author, transparent, notes."""
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """(H, W, 3) float32 sRGB in [0, 1], upright."""
+        return _as_pixels(self.image)
 
 
 def read_photo(source: str | Path | bytes | BinaryIO, limits: Limits | None = None, name: str = "") -> Photo:
@@ -103,26 +115,28 @@ def decode_image(data: bytes, name: str = "image") -> Pixels:
     """Decode an image that encode_image has written, or that is sRGB already."""
     with as_image_errors(name):
         image = Image.open(io.BytesIO(data), formats=FORMATS).convert("RGB")
-    return _image_pixels(image)
+    return from_8_bit(np.asarray(image))
 
 
-def fit_long_side(pixels: Pixels, long_side: int) -> Pixels:
-    """Scale an image down until its long side is `long_side` pixels; never up."""
+def fit_long_side(pixels: Levels8OrPixels, long_side: int) -> Pixels:
+    """Scale an image, in [0, 1] or in 8 bits, down until its long side is `long_side` pixels; never up."""
     height, width = pixels.shape[:2]
     scale = long_side / max(height, width)
     if scale >= 1:
-        return pixels
+        return _as_pixels(pixels)
     return fit_size(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
 
 
-def fit_size(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def fit_size(pixels: Levels8OrPixels, size: tuple[int, int]) -> Pixels:
     """Scale an image to this width and height: Lanczos (three lobes) with its support widened to the scale, on float32."""
     height, width = pixels.shape[:2]
     if size == (width, height):
-        return pixels
+        return _as_pixels(pixels)
     channels = [
         np.asarray(
-            Image.fromarray(np.ascontiguousarray(pixels[..., c])).resize(size, Image.Resampling.LANCZOS)
+            Image.fromarray(_as_pixels(np.ascontiguousarray(pixels[..., c]))).resize(
+                size, Image.Resampling.LANCZOS
+            )
         )
         for c in range(3)
     ]
@@ -157,11 +171,12 @@ class _Reader:
 
     def read(self) -> Photo:
         image = self._load()
-        pixels, alpha = self._decode(image, image.info.get("icc_profile") or b"")
+        srgb, alpha = self._decode(image, image.info.get("icc_profile") or b"")
         if alpha is not None:
-            pixels = alpha * pixels + (1 - alpha) * np.asarray(self.limits.background, dtype=np.float32)
+            background = np.asarray(self.limits.background, dtype=np.float32)
+            srgb = (alpha * _as_pixels(srgb) + (1 - alpha) * background).astype(np.float32)
         self.found |= {"transparent": alpha is not None, "notes": self.notes}
-        return Photo(pixels=np.ascontiguousarray(pixels, dtype=np.float32), found=self.found)
+        return Photo(image=np.ascontiguousarray(srgb), found=self.found)
 
     def _load(self) -> Image.Image:
         """The photo as Pillow has it, upright; its header is checked before its pixels are decoded."""
@@ -175,14 +190,15 @@ class _Reader:
             self._check(image)
             self._look_at(image)
             image.load()
-            return ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            return image
 
     def _check(self, image: Image.Image) -> None:
         """Refuse by what the header says, before anything is decoded."""
         width, height = image.size
         if width * height > self.limits.max_pixels:
-            raise self._error(
-                f"{width}×{height} is {width * height / 1e6:.1f} megapixels; at most "
+            raise ImageTooLarge(
+                f"{self.name}: {width}×{height} is {width * height / 1e6:.1f} megapixels; at most "
                 f"{self.limits.max_pixels / 1e6:g} are taken. Scale it down first."
             )
         if min(width, height) < self.limits.min_side:
@@ -220,21 +236,21 @@ class _Reader:
             return int(max(np.atleast_1d(image.tag_v2.get(258, 1))))  # type: ignore[attr-defined]
         return 16 if image.mode.startswith("I;16") else 8
 
-    def _decode(self, image: Image.Image, profile: bytes) -> tuple[Pixels, Pixels | None]:
-        """SRGB pixels and, where there is transparency, alpha (H, W, 1)."""
+    def _decode(self, image: Image.Image, profile: bytes) -> tuple[Levels8OrPixels, Pixels | None]:
+        """SRGB and, where there is transparency, alpha (H, W, 1)."""
         has_key_colour = "transparency" in image.info
         if self.found["bits"] == 16 and self.found["mode"] in ("RGB", "RGBA") and not has_key_colour:
             return self._decode_16_bit(profile)
         if image.mode in ("P", "PA", "RGBA", "LA", "La", "RGBa") or "transparency" in image.info:
             image = image.convert("RGBA")
-            alpha = _image_pixels(image.getchannel("A"))[..., None]
+            alpha = from_8_bit(np.asarray(image.getchannel("A")))[..., None]
             return self._to_srgb(image.convert("RGB"), profile), None if alpha.min() == 1 else alpha
         if image.mode.startswith("I"):
             grey = _from_16_bit(np.asarray(image))
             self.found["bits_used"] = 16
             return self._grey_to_srgb(grey, profile), None
         if image.mode in ("1", "L"):
-            return self._grey_to_srgb(_image_pixels(image.convert("L")), profile), None
+            return self._grey_to_srgb(np.asarray(image.convert("L")), profile), None
         return self._to_srgb(image, profile), None
 
     def _decode_16_bit(self, profile: bytes) -> tuple[Pixels, Pixels | None]:
@@ -269,26 +285,26 @@ class _Reader:
 
         def convert(lattice: Pixels) -> Pixels:
             image = Image.fromarray(to_8_bit(lattice.reshape(-1, 52, 3).astype(np.float32)))
-            return self._to_srgb(image, profile).reshape(lattice.shape)
+            return from_8_bit(self._to_srgb(image, profile)).reshape(lattice.shape)
 
         return luts.bake(convert, size=52)
 
-    def _grey_to_srgb(self, grey: Pixels, profile: bytes) -> Pixels:
+    def _grey_to_srgb(self, grey: Levels8OrPixels, profile: bytes) -> Levels8OrPixels:
         """A grey profile is one curve: its 256 values are interpolated, so that 16 bits stay 16."""
         if self._needs_conversion(profile):
             ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-            curve = self._to_srgb(ramp, profile)[0, :, 0]
-            grey = np.interp(grey, np.linspace(0, 1, 256), curve).astype(np.float32)
+            curve = from_8_bit(self._to_srgb(ramp, profile))[0, :, 0]
+            grey = np.interp(_as_pixels(grey), np.linspace(0, 1, 256), curve).astype(np.float32)
         return np.repeat(grey[..., None], 3, axis=-1)
 
-    def _to_srgb(self, image: Image.Image, profile: bytes) -> Pixels:
+    def _to_srgb(self, image: Image.Image, profile: bytes) -> Levels8:
         if self._needs_conversion(profile):
             converted = self._convert(image, profile)
             if converted is not None:
-                return _image_pixels(converted)
+                return _levels_of(converted)
         elif image.mode == "CMYK":
             self.notes.append("CMYK without a profile: converted by 1 - C - K, colours are a guess")
-        return _image_pixels(image.convert("RGB"))
+        return _levels_of(image)
 
     def _needs_conversion(self, profile: bytes) -> bool:
         """Whether there is a profile other than sRGB; what it calls itself goes into `found`."""
@@ -352,7 +368,7 @@ def as_image_errors(name: str) -> Iterator[None]:
         except UnidentifiedImageError as error:
             raise ImageError(f"{name}: not an image that can be read ({', '.join(FORMATS)}).") from error
         except Image.DecompressionBombError as error:
-            raise ImageError(f"{name}: far too many pixels. Scale it down first.") from error
+            raise ImageTooLarge(f"{name}: far too many pixels. Scale it down first.") from error
         # Pillow's and tifffile's decoders raise any of these on damaged data.
         except (
             OSError,
@@ -368,8 +384,17 @@ def as_image_errors(name: str) -> Iterator[None]:
             raise ImageError(f"{name}: the file is damaged or cut short ({error}).") from error
 
 
-def _image_pixels(image: Image.Image) -> Pixels:
-    return np.asarray(image, dtype=np.float32) / np.float32(255)
+def _as_pixels(image: Levels8OrPixels) -> Pixels:
+    return from_8_bit(image) if image.dtype == np.uint8 else image
+
+
+def _levels_of(image: Image.Image) -> Levels8:
+    """RGB in bands of rows: taken out at once, Pillow has a large photo three times in memory."""
+    levels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _ROWS):
+        bottom = min(top + _ROWS, image.height)
+        levels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)).convert("RGB"))
+    return levels
 
 
 def _from_16_bit(levels: np.ndarray[Any, Any]) -> Pixels:

@@ -115,6 +115,8 @@ def judgment_rows(rater):
         "chosen_side": "right",
         "is_check": True,
         "repeats_judgment": rows[0]["judgment_id"],
+        "policy": "mirrored_repeat",
+        "propensity": None,
     }
     return [*rows, check]
 
@@ -133,6 +135,8 @@ def judgment_row(rater, n, scene, other):
         "is_check": False,
         "repeats_judgment": None,
         "question_index": n,
+        "policy": "fewest_exposures",
+        "propensity": 0.5,
         "answered_at": NOON + dt.timedelta(seconds=3 * n),
     }
 

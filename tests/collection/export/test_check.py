@@ -194,6 +194,27 @@ def test_a_folder_from_before_the_later_columns_is_whole(folder):
     assert check_folder(folder) == []
 
 
+def test_a_folder_from_before_propensities_is_whole(folder):
+    path = folder / "judgments.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(list(LATER_COLUMNS["judgments"])), path)
+    (folder / "croissant.json").unlink()
+    assert check_folder(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"propensity": 0.0}, "propensity is 0.0; it must be above 0"),
+        ({"propensity": 1.5}, "propensity is 1.5; it must be above 0 and at most 1"),
+        ({"policy": "information", "propensity": None}, "policy is 'information', which needs a propensity"),
+        ({"policy": "x" * 31}, "it may have 30 characters"),
+    ],
+)
+def test_propensities_that_cannot_be(folder, fields, message):
+    change(folder, "judgments", 2, **fields)
+    assert message in " ".join(str(fault) for fault in check_folder(folder))
+
+
 def test_ten_faults_are_enough(folder):
     raters = small.tables()["judgments"]
     for row in range(len(raters)):

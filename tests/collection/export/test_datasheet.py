@@ -5,7 +5,7 @@ import json
 import pytest
 
 from collection.export.card import UNKNOWN
-from collection.export.datasheet import NO_PEOPLE
+from collection.export.datasheet import ACTIVE, ASKED_LEAST, NO_PEOPLE
 from collection.export.folder import write_folder
 from tests.collection.export import small
 
@@ -54,6 +54,18 @@ def test_a_pair_that_nobody_judged_counts_as_none(tmp_path):
     judgments = [row for row in small.tables()["judgments"] if row["pair_id"] != "scene-1-pair-2"]
     folder = small.write_small(tmp_path / "study", judgments=judgments)
     assert "The 4 pairs have 0 to 3 main judgments each, median 3" in (folder / "DATASHEET.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"), [("active", ACTIVE), ("random", ASKED_LEAST), (None, UNKNOWN)]
+)
+def test_it_says_which_pairs_were_asked(tmp_path, selection, said):
+    document = {"protocol": {"selection": selection} if selection else {}}
+    folder = tmp_path / "study"
+    write_folder(folder, small.tables(), small.images().items(), {"protocol.json": json.dumps(document)})
+    assert f"**Which pairs were asked?** {said}" in (folder / "DATASHEET.md").read_text()
+    biases = json.loads((folder / "croissant.json").read_text())["rai:dataBiases"]
+    assert (ACTIVE in biases) == (selection == "active")
 
 
 def test_simulated_raters_are_called_so(tmp_path):

@@ -403,6 +403,20 @@ def test_a_folder_made_elsewhere_comes_in_without_a_protocol(tmp_path):
     assert verdicts["charlie"].evidence["stated_by"] == "dataset folder"
 
 
+def test_policies_and_propensities_come_back(study, tmp_path):
+    main = Question.objects.filter(session__study=study, kind="main")
+    main.update(policy="information", propensity=0.125)
+    checks = Question.objects.filter(session__study=study, kind="check")
+    checks.update(policy="mirrored_repeat", propensity=None)
+    dataset_export(study, tmp_path / "out")
+    written = [(j["is_check"], j["policy"], j["propensity"]) for j in rows(tmp_path / "out", "judgments")]
+    assert set(written) == {(False, "information", 0.125), (True, "mirrored_repeat", None)}
+    empty_the_database()
+    again = Question.objects.filter(session__study=dataset_import(tmp_path / "out"))
+    found = [(q.repeats_id is not None, q.policy, q.propensity) for q in again]
+    assert sorted(found, key=str) == sorted(written, key=str)
+
+
 def test_a_folder_from_before_there_were_phases_comes_in(study, tmp_path):
     dataset_export(study, tmp_path / "out")
     path = tmp_path / "out" / "raters.parquet"
