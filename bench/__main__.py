@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-SUPPORT = {"__init__", "__main__", "bare_site", "large_study", "scratch", "timing"}
+SUPPORT = {
+    "__init__",
+    "__main__",
+    "bare_site",
+    "capacity",
+    "capacity_plan",
+    "large_study",
+    "scratch",
+    "timing",
+}
 
 
 def main() -> int:

@@ -7,6 +7,8 @@ from typing import Any
 
 METRICS = {"delta_e": "ΔE00", "lpips": "LPIPS", "psnr": "PSNR", "ssim": "SSIM"}
 """In the order of the pages."""
+GAIN_DIGITS = {"delta_e": 4, "lpips": 3, "psnr": 2, "ssim": 4}
+"""Decimals of a difference in CQS, wherever one is shown."""
 SCENES = {"new": "new scenes", "known": "known scenes"}
 ROW_WORDS = {
     "identity": "identity: output = input",
@@ -24,6 +26,14 @@ FOUR = ("d_pp", "d_pn", "d_np", "d_nn")
 ORACLE_RESTS = "tuned to do nothing here: no room above the untouched photo"
 SAME = 1e-9
 """Relative differences up to it are none: both rows are measured of the same images."""
+
+
+def is_above_0(metric: str, interval: Sequence[float] | None) -> bool:
+    """Whether an interval of a difference in CQS lies above 0 as it is printed.
+
+    An edit too small to be seen has intervals such as [0.00001, 0.00003]: they are above 0 and say nothing.
+    """
+    return interval is not None and round(float(interval[0]), GAIN_DIGITS[metric]) > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

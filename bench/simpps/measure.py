@@ -17,8 +17,9 @@ from bench.simpps.cells import PROTOCOLS, SCENES_OF, Benchmark, beside, read_jso
 from evaluation.protocol import episodes_of
 from evaluation.report.build import report_build
 from learning.data.dataset import PreferenceDataset
-from learning.systems.interface import ColorMapper, ReferencePair
+from learning.systems.interface import ColorMapper
 from learning.systems.load import load_run
+from learning.tastes import reference_pair
 from variants.cores import usable_cores
 from variants.tone import lut_engine
 from variants.tone.luts import Lut3D
@@ -74,10 +75,7 @@ def speed(run: Path, dataset_folder: Path, preset: str) -> dict[str, Any]:
     dataset = PreferenceDataset.load(dataset_folder)
     episode = episodes_of(dataset, "new", PROTOCOLS[preset]).episodes[0]
     pairs = [
-        ReferencePair(
-            preferred=dataset.image(j.preferred_image, system.reference_size),
-            rejected=dataset.image(j.rejected_image, system.reference_size),
-        )
+        reference_pair(dataset, j.preferred_image, j.rejected_image, system.reference_size)
         for j in episode.references
     ]
     adapt_seconds = median_seconds(lambda: system.adapt(pairs))

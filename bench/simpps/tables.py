@@ -7,6 +7,7 @@ from typing import Any
 from bench.timing import row
 from evaluation.report.contenders import CONTROLS
 from evaluation.report.verdict import controls_passed
+from evaluation.report_tables import GAIN_DIGITS
 
 BEGIN, END = "<!-- simpps: tables -->", "<!-- simpps: end of tables -->"
 METRICS = {"delta_e": ("ΔE00", 3), "lpips": ("LPIPS", 2), "psnr": ("PSNR", 1), "ssim": ("SSIM", 3)}
@@ -65,7 +66,7 @@ def control_table(level: str, report: Report, scenes: str = "new") -> str:
             gains = [_gain(report, run, control, metric, scenes) for metric in metrics]
             words = control.removeprefix("control:").replace("_", " ")
             cells = [
-                _difference(gain, METRICS[metric][1] + 1) for gain, metric in zip(gains, metrics, strict=True)
+                _difference(gain, GAIN_DIGITS[metric]) for gain, metric in zip(gains, metrics, strict=True)
             ]
             lines.append(_line(run, words, *cells))
     return "\n".join(lines)

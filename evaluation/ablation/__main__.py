@@ -14,6 +14,7 @@ from evaluation.ablation.page import write_page
 from evaluation.ablation.run import AS_IT_IS, Ablation, ablate
 from evaluation.protocol import EvaluationProtocol
 from learning.backbones import WeightsMissing
+from learning.cli import system_words
 from learning.data.dataset import DatasetError, PreferenceDataset
 from learning.systems import SYSTEMS
 from learning.systems.shared import best_device
@@ -63,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_page(data, draw_curves(data, options.out), options.out)
     except (DatasetError, RunError, WeightsMissing, ValueError) as error:
         return _failed(error, BAD_INPUT)
-    except (TrainingError, OSError, torch.OutOfMemoryError) as error:
+    except OSError as error:
+        return _failed(system_words(error), FAILED)
+    except (TrainingError, torch.OutOfMemoryError) as error:
         return _failed(error, FAILED)
     except KeyboardInterrupt:
         return _failed("stopped; finished cells are kept, and the same command goes on from here", FAILED)

@@ -14,6 +14,7 @@ from evaluation.protocol import EvaluationProtocol
 from evaluation.report.build import report_build
 from evaluation.report.gallery import PICTURES_OF_RATER
 from learning.backbones import WeightsMissing
+from learning.cli import system_words
 from learning.data.dataset import DatasetError
 from learning.training.loop import TrainingError
 from learning.training.run_folder import RunError
@@ -54,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     except (DatasetError, RunError, WeightsMissing, ValueError) as error:
         return _failed(error, BAD_INPUT)
-    except (OSError, TrainingError) as error:
+    except OSError as error:
+        return _failed(system_words(error), FAILED)
+    except TrainingError as error:
         return _failed(error, FAILED)
     except KeyboardInterrupt:
         return _failed("stopped; there is no report yet, and the same command goes on from here", FAILED)

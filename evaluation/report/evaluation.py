@@ -30,13 +30,11 @@ from evaluation.report.oracle import Oracle, oracle_is_possible
 from evaluation.report.prediction import oracle_prediction, predictions_of
 from evaluation.report.profiles import ProfileStore
 from evaluation.report.verdict import verdict_of, verdicts_of
+from evaluation.report_tables import is_above_0
 from learning.data.alignment import Alignment
 from learning.data.dataset import Judgment, PreferenceDataset
 from learning.systems.interface import System
 from variants.progress import Report, silent
-
-DUST = 1e-6
-"""Relative differences up to it are rounding: measures are float32."""
 
 
 class NothingToEvaluate(ValueError):
@@ -268,7 +266,7 @@ def _gain(row: Row, against: str, other: Row, weights: Floats) -> dict[str, Any]
         "scenes": row.scenes,
         "cqs_difference": _json(row.score.cqs - other.score.cqs),
         "interval": _json_interval(interval),
-        "passed": interval is not None and interval[0] > DUST * abs(row.score.cqs),
+        "passed": is_above_0(row.metric.name, interval),
     }
 
 

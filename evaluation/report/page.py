@@ -20,7 +20,7 @@ from evaluation.report.plots import (
 )
 from evaluation.report.published import PUBLISHED
 from evaluation.report.verdict import controls_passed
-from evaluation.report_tables import oracle_note, raters_words
+from evaluation.report_tables import GAIN_DIGITS, oracle_note, raters_words
 
 METRICS = {"delta_e": "ΔE00", "lpips": "LPIPS", "psnr": "PSNR", "ssim": "SSIM"}
 SCENES = {
@@ -77,6 +77,7 @@ def page_html(data: Data, examples: Sequence[Example]) -> str:
             metrics=[METRICS[metric["name"]] for metric in data["metrics"]],
             metric_names=[metric["name"] for metric in data["metrics"]],
             titles=METRICS,
+            gain_digits=GAIN_DIGITS,
             words=WORDS,
             meanings=MEANINGS,
             headline=_headline(data),
@@ -281,7 +282,7 @@ def _gain_chart(data: Data, metric: str, scenes: str, run: str) -> Chart:
             high=_ends(g["interval"])[1],
             color=BLUE if g["passed"] else ORANGE,
             text=("+" if float(g["cqs_difference"]) > 0 else "")
-            + figure(g["cqs_difference"], DIGITS[metric]),
+            + figure(g["cqs_difference"], GAIN_DIGITS[metric]),
         )
         for g in gains
         if _is_finite(g["cqs_difference"])

@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 
 from learning.data.dataset import PreferenceDataset
 from learning.systems.interface import Profile, ReferencePair, System
+from learning.tastes import reference_pair
 from learning.training.run_folder import replace_file
 from variants.progress import Report, silent
 
@@ -27,6 +28,8 @@ WORTH_KEEPING = 0.2
 """Seconds of one adaptation from which its result is kept on disk."""
 MEMORY = 512 * 2**20
 """Bytes of profiles kept in memory; more are read from disk again."""
+READING = 2
+"""Raised when pairs are read differently, so that profiles of a stopped report are not taken up by another reading."""
 References = Sequence[tuple[str, str]]
 """Image IDs of (preferred, rejected)."""
 
@@ -40,7 +43,7 @@ class ProfileStore:
     @classmethod
     def of_run(cls, folder: Path, run_folder: Path, dataset: PreferenceDataset, size: int) -> "ProfileStore":
         """For a run as it is now: other weights or settings never find what these made."""
-        told = hashlib.sha256(f"{dataset.sha256} {size}".encode())
+        told = hashlib.sha256(f"{READING} {dataset.sha256} {size}".encode())
         for name in ("config.json", "weights.safetensors"):
             if (path := run_folder / name).is_file():
                 told.update(hashlib.sha256(path.read_bytes()).digest())
@@ -159,8 +162,5 @@ class Profiles:
     def _pairs(self, references: References) -> list[ReferencePair]:
         size = self._system.reference_size
         return [
-            ReferencePair(
-                preferred=self._dataset.image(preferred, size), rejected=self._dataset.image(rejected, size)
-            )
-            for preferred, rejected in references
+            reference_pair(self._dataset, preferred, rejected, size) for preferred, rejected in references
         ]

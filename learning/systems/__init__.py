@@ -22,6 +22,7 @@ SYSTEMS: dict[str, str] = {
     "pif": "learning.systems.pif",
     "pif_lite": "learning.systems.pif_lite",
     "preflut": "learning.systems.preflut",
+    "tastelut": "learning.systems.tastelut",
 }
 """`--system` → module."""
 PRESETS: dict[str, tuple[str, ...]] = {
@@ -35,6 +36,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "pif": ("tiny", "paper"),
     "pif_lite": ("tiny", "paper"),
     "preflut": ("tiny", "paper"),
+    "tastelut": ("tiny", "full"),
 }
 """The presets that each system's module has, known without importing it."""
 
@@ -43,6 +45,7 @@ TITLES: dict[str, str] = {
     "user_decoder": "user-specific decoder",
     "exemplar": "exemplar-based inference",
     "preflut": "PrefLUT, from its recipe",
+    "tastelut": "TasteLUT",
     "pienet": "PieNet",
     "msm": "masked style modeling",
     "pif": "personalized image filter",
@@ -67,6 +70,26 @@ PHOTO_READERS = ("pif_lite", "deep_photo", "neural_preset", "pienet", "msm", "pi
 """Systems that read a taste from liked photos alone, as `learning.systems.interface.PhotoReader` describes."""
 UNTRAINED = ("pif_lite", "deep_photo")
 """Of them those that need no training: their module's `untrained()` gives one."""
+TAKE_MASKS = ("deep_photo",)
+"""Of them those that edit segment by segment, by masks; see `learning.systems.interface.LongEditor`."""
+MIXERS = ("pif_lite", "neural_preset", "pif")
+"""Systems that make one taste of several, as `learning.systems.interface.Mixer` describes."""
+KEEP_PRESETS = ("neural_preset",)
+"""Systems whose taste is a preset, a small file that the same run takes again."""
+MAX_STRENGTH = 1.5
+"""Of an edit, in the commands, the API and the pages; 1 is the system's own measure, and above it colours run out."""
+MODES = ("metric", "taste")
+"""metric: leaves alone what is to taste already, by the strength with the highest CQS; taste: every photo is edited.
+See `learning.systems.interface.ModeEditor`."""
+HAVE_MODES = ("tastelut",)
+"""Systems that render in one of MODES."""
+TAKE_WORDS = ("pif",)
+"""Systems that take a taste in words, as `learning.systems.interface.WordReader` describes."""
+
+LOOK_MAKERS = ("tastelut", "upe", "preflut", "exemplar", "pienet", "msm", "neural_preset")
+"""Systems that read somebody new from their answers without training, in a moment, and edit by one map of colours: a
+study's participants can be shown their look with them. Presets that edit each place differently are refused by the worker.
+pif_lite, which searches for each taste, takes too long for somebody who waits."""
 
 
 def check_names(system: str, preset: str, backbone: str | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from learning.systems.concepts import Slider
 from variants.progress import Report
 
 Pixels = npt.NDArray[np.float32]
@@ -18,10 +19,12 @@ Profile = dict[str, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReferencePair:
-    """One answer of a rater."""
+    """One answer of a rater; the images may be of different sizes."""
 
     preferred: Pixels
     rejected: Pixels
+    original: Pixels | None = None
+    """The scene of the preferred image as it was taken; None where it is not at hand."""
 
 
 class System(Protocol):
@@ -120,8 +123,15 @@ class LongEditor(Protocol):
     """A system whose edit of one photo may be a fit of minutes, of which there may be something to say."""
 
     def transfer(
-        self, image: Pixels, profile: Profile, *, strength: float = 1.0, report: Report = ...
-    ) -> Noted: ...
+        self,
+        image: Pixels,
+        profile: Profile,
+        *,
+        labels: npt.ArrayLike | None = None,
+        strength: float = 1.0,
+        report: Report = ...,
+    ) -> Noted:
+        """With `labels`, a mask (H, W) of whole numbers, segment by segment."""
 
 
 @runtime_checkable
@@ -129,16 +139,58 @@ class ConceptEditor(Protocol):
     """A system whose edit is made of named photographic concepts, each with its strength.
 
     Attributes:
-        concepts: names as in `variants.tone.concepts`, in the order of their application.
+        sliders: of each concept, in the order of their application; as in `learning.systems.concepts.SLIDERS`.
     """
 
-    concepts: tuple[str, ...]
+    sliders: Mapping[str, Slider]
 
     def concept_strengths(self, profile: Profile) -> dict[str, float]:
-        """What was learned of each concept, in the concept's own unit: where its slider starts."""
+        """What was learned of each concept, in its slider's unit: where the slider starts. Empty for a taste without."""
 
     def with_strengths(self, profile: Profile, strengths: Mapping[str, float]) -> Profile:
         """The same taste with some concepts set by hand; ValueError for a name or value that cannot be."""
+
+
+@runtime_checkable
+class AdjustmentReader(Protocol):
+    """A system to which a concept that the rater sets by hand is an answer too."""
+
+    def adjusted(self, profile: Profile, concept: str, strength: float) -> Profile:
+        """What is known of the rater after they wanted this much of a concept, in its slider's unit.
+
+        Unlike `ConceptEditor.with_strengths` nothing is set: the taste itself is read anew.
+
+        Raises:
+            ValueError: for a name or value that cannot be.
+        """
+
+
+@runtime_checkable
+class ModeEditor(Protocol):
+    """A system that renders a taste in one of `learning.systems.MODES`; a profile begins in the first of them."""
+
+    def with_mode(self, profile: Profile, mode: str) -> Profile:
+        """The same taste rendered in another mode; ValueError for one that there is not."""
+
+
+@runtime_checkable
+class WordReader(Protocol):
+    """A system that takes a taste from words as well."""
+
+    def adapt_to_words(self, words: Mapping[str, str]) -> Profile:
+        """A taste in attributes by concept, such as {"exposure": "dark"}; ValueError for one that there is not."""
+
+
+@runtime_checkable
+class Mixer(Protocol):
+    """A system that makes one taste of several."""
+
+    def mixed(self, profiles: Sequence[Profile], weights: Sequence[float]) -> Profile:
+        """By weights that need not sum to 1; what the tastes have in opposite directions cancels.
+
+        Raises:
+            ValueError: weights are missing or negative, or all are 0.
+        """
 
 
 @runtime_checkable
@@ -159,3 +211,18 @@ def mean_of_profiles(profiles: Sequence[Profile]) -> Profile:
         raise ValueError("profiles is empty; a mean needs at least one")
     names = profiles[0].keys()
     return {name: np.mean([p[name] for p in profiles], axis=0, dtype=np.float32) for name in names}
+
+
+def weighted_profile(profiles: Sequence[Profile], weights: Sequence[float]) -> Profile:
+    """The weighted mean of each named array; ValueError as `Mixer.mixed`."""
+    shares = np.asarray(weights, np.float64)
+    if len(profiles) != len(shares) or not profiles:
+        raise ValueError(
+            f"there are {len(profiles)} profiles and {len(shares)} weights; one for each is needed"
+        )
+    if not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
+        raise ValueError(f"weights is {list(weights)}; they must be 0 or more, and one of them above 0")
+    return {
+        name: np.average([p[name] for p in profiles], axis=0, weights=shares).astype(np.float32)
+        for name in profiles[0]
+    }

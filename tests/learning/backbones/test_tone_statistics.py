@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from learning.backbones.load import load_backbone
-from learning.backbones.tone_statistics import ToneStatistics, _tone_zones
+from learning.backbones.tone_statistics import ToneStatistics
 from variants.tone.color import srgb_to_oklab
 
 LIGHTNESS, CHROMA, ZONES, MOMENTS, CONTRAST, HUES, COLORS = (
@@ -53,12 +53,6 @@ def test_a_grey_photo_has_no_chroma_and_no_hue():
     features = ToneStatistics()(grey)[0]
     for part in (CHROMA, HUES):
         torch.testing.assert_close(features[part], torch.zeros_like(features[part]), atol=2e-3, rtol=0)
-
-
-def test_the_tone_zones_share_out_every_pixel():
-    zones = _tone_zones(torch.linspace(0, 1, 101)[None])
-    torch.testing.assert_close(sum(zones), torch.ones(1, 101))
-    assert all((zone >= 0).all() for zone in zones)
 
 
 def test_mirroring_a_photo_changes_nothing():
