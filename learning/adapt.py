@@ -46,14 +46,23 @@ def main(arguments: cli.Arguments = None) -> int:
             adapt = _adapt_all if options.rater == ALL else _adapt_one
             return adapt(system, dataset, options, report)
 
-    return cli.finish(work, as_json=options.json)
+    return cli.finish(
+        work,
+        as_json=options.json,
+        stopped="nothing was read yet; the same command begins again",
+    )
 
 
 def _adapt_one(system: System, dataset: PreferenceDataset, options: Namespace, report: Report) -> cli.Result:
     path, n = keep_profile(
         options.run, system, dataset, options.rater, references=options.references, report=report
     )
-    return f"read from {n} answers: {path}", {"profile": str(path), "rater": options.rater, "references": n}
+    fewer = f" (of the {options.references} asked for; they gave no more)" if n < options.references else ""
+    return f"read from {n} answers{fewer}: {path}", {
+        "profile": str(path),
+        "rater": options.rater,
+        "references": n,
+    }
 
 
 def _adapt_all(system: System, dataset: PreferenceDataset, options: Namespace, report: Report) -> cli.Result:
@@ -63,10 +72,18 @@ def _adapt_all(system: System, dataset: PreferenceDataset, options: Namespace, r
         for rater in raters.ready
         if options.again or not has_profile(options.run, rater, system=system.name)
     ]
-    report(0, len(waiting), "reading raters")
-    for done, rater in enumerate(waiting, start=1):
-        keep_profile(options.run, system, dataset, rater, references=options.references)
-        report(done, len(waiting), "reading raters")
+    for number, rater in enumerate(waiting):
+        try:
+            keep_profile(
+                options.run,
+                system,
+                dataset,
+                rater,
+                references=options.references,
+                report=_within(report, number, len(waiting)),
+            )
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(_kept(number, len(waiting), options)) from stop
     had = len(raters.ready) - len(waiting)
     sentences = [
         f"read {len(waiting)} raters from {options.references} answers each: {options.run / 'raters'}"
@@ -84,6 +101,26 @@ def _adapt_all(system: System, dataset: PreferenceDataset, options: Namespace, r
         "left_out": raters.too_few,
         "references": options.references,
     }
+
+
+def _within(report: Report, number: int, n_raters: int) -> Report:
+    """One bar for all raters, which moves with the steps of each; all take as many."""
+
+    def told(done: int, total: int, _: str) -> None:
+        report(
+            number * total + done, n_raters * total, f"reading {n_raters} rater{'s' if n_raters > 1 else ''}"
+        )
+
+    return told
+
+
+def _kept(done: int, n_raters: int, options: Namespace) -> str:
+    then = (
+        "--again begins with the first once more"
+        if options.again
+        else "the same command goes on with the others"
+    )
+    return f"{done} of {n_raters} raters were read and are kept in {options.run / 'raters'}; {then}"
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from learning.models import Adaptation, RaterAdaptation, Run
 from learning.rater_profiles import has_profile, keep_profile, raters_to_read
 from learning.selectors import raters_to_render
 from learning.services.adaptations import shares_cancel
-from learning.systems.interface import System
-from learning.systems.load import load_run
+from learning.warm import loaded_system
 from variants.jobs import STALE_AFTER, Job, JobCancelled, JobError
 from variants.progress import Report, silent, throttled
 
@@ -63,7 +62,7 @@ def rater_adapt(share: RaterAdaptation) -> None:
         return
     keep_profile(
         Path(run.folder),
-        _system(run),
+        loaded_system(run),
         _dataset(run.dataset),
         share.rater_id,
         references=adaptation.references,
@@ -131,18 +130,6 @@ def _free(adaptation: Adaptation) -> "QuerySet[RaterAdaptation]":
 
 def _has_profile(run: Run, rater_id: str) -> bool:
     return has_profile(Path(run.folder), rater_id, system=run.system)
-
-
-def _system(run: Run) -> System:
-    weights = Path(run.folder) / "weights.safetensors"
-    return _loaded_system(run.folder, weights.stat().st_mtime if weights.is_file() else 0.0)
-
-
-@lru_cache(maxsize=1)
-def _loaded_system(folder: str, changed: float) -> System:
-    """Kept for the next rater: loading may take longer than reading one."""
-    system: System = load_run(folder)
-    return system
 
 
 @lru_cache(maxsize=1)

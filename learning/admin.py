@@ -4,11 +4,16 @@ from collection.admin import ReadOnly
 from learning.models import (
     Adaptation,
     BlindTest,
+    Look,
+    LookAdjustment,
+    LookOrder,
+    LookPhoto,
     Output,
     Photo,
     PhotoRequest,
     RaterAdaptation,
     Run,
+    StudyLook,
     TasteStudy,
 )
 
@@ -72,3 +77,42 @@ class RaterAdaptationAdmin(ReadOnly):
     list_filter = ["state"]
     list_select_related = ["adaptation"]
     search_fields = ["rater_id", "=adaptation__public_id"]
+
+
+@admin.register(StudyLook)
+class StudyLookAdmin(ReadOnly):
+    list_display = ["study", "learner", "is_open", "shows_early", "state", "error", "started_at"]
+    list_filter = ["is_open", "state"]
+    list_select_related = ["study", "learner"]
+    search_fields = ["study__slug", "=learner__public_id"]
+
+
+@admin.register(Look)
+class LookAdmin(ReadOnly):
+    list_display = ["session", "learner", "n_answers", "version", "created_at"]
+    list_select_related = ["session", "learner"]
+    search_fields = ["=session__public_id", "=learner__public_id"]
+
+
+@admin.register(LookPhoto)
+class LookPhotoAdmin(ReadOnly):
+    list_display = ["look", "index", "is_own", "version", "fault", "width", "height", "keep_until"]
+    list_filter = ["is_own", "fault"]
+    list_select_related = ["look__session"]
+    search_fields = ["=look__session__public_id"]
+
+
+@admin.register(LookOrder)
+class LookOrderAdmin(ReadOnly):
+    list_display = ["public_id", "look", "what", "state", "error", "created_at", "started_at", "finished_at"]
+    list_filter = ["what", "state"]
+    list_select_related = ["look__session"]
+    search_fields = ["public_id", "=look__session__public_id"]
+
+
+@admin.register(LookAdjustment)
+class LookAdjustmentAdmin(ReadOnly):
+    list_display = ["look", "concept", "value", "photo", "set_at"]
+    list_filter = ["concept"]
+    list_select_related = ["look__session", "photo__look__session"]
+    search_fields = ["=look__session__public_id"]

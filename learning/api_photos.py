@@ -20,13 +20,14 @@ from collection.models import Scope
 from learning import services
 from learning.access import photos_for, photos_of, run_for, runs_of
 from learning.models import Photo, PhotoRequest
-from learning.photo_files import photo_file_response
+from learning.photo_files import has_preset, photo_file_response, preset_file_response
 from learning.services import PhotosRefused
 from learning.services.photos import MAX_BYTES, MAX_LIKED, MAX_LIKED_BYTES, MAX_PHOTOS
-from learning.systems import UNTRAINED
+from learning.systems import MAX_STRENGTH, UNTRAINED
 
 FIELDS_BYTES = 1_000_000
 """What the fields and the lines between the files may take."""
+MASKS_BYTES = 50_000_000
 STRENGTH = "0 leaves the photos as they are, 1 is the system's own measure."
 
 
@@ -36,7 +37,7 @@ class PhotosBody(FormBody):
 
 
 class StyleBody(FormBody):
-    max_bytes = MAX_PHOTOS * MAX_BYTES + MAX_LIKED_BYTES + FIELDS_BYTES
+    max_bytes = MAX_PHOTOS * MAX_BYTES + MAX_LIKED_BYTES + MASKS_BYTES + FIELDS_BYTES
     max_file_bytes = MAX_BYTES
 
 
@@ -53,7 +54,7 @@ class PhotosCreate(Form):
     example = {"rater": ID, "strength": 1.0, "photos": ["@mine.jpg"]}
 
     rater = serializers.CharField(max_length=100, help_text="ID of a rater of the run's dataset.")
-    strength = serializers.FloatField(min_value=0, max_value=2, default=1.0, help_text=STRENGTH)
+    strength = serializers.FloatField(min_value=0, max_value=MAX_STRENGTH, default=1.0, help_text=STRENGTH)
     photos = serializers.ListField(
         child=UploadedFileField(), min_length=1, max_length=MAX_PHOTOS, help_text="Files, one part each."
     )
@@ -68,9 +69,27 @@ class StyleCreate(Form):
     run = serializers.CharField(
         max_length=32, required=False, help_text="ID of a finished run of a system that reads photos."
     )
-    strength = serializers.FloatField(min_value=0, max_value=2, default=1.0, help_text=STRENGTH)
+    strength = serializers.FloatField(min_value=0, max_value=MAX_STRENGTH, default=1.0, help_text=STRENGTH)
+    name = serializers.CharField(
+        max_length=80, required=False, help_text="Of the style; otherwise after what it is read from."
+    )
     liked = serializers.ListField(
-        child=UploadedFileField(), min_length=1, max_length=MAX_LIKED, help_text="Whose tones are liked."
+        child=UploadedFileField(),
+        required=False,
+        max_length=MAX_LIKED,
+        help_text="Whose tones are liked; or else `preset` or `words`.",
+    )
+    masks = serializers.ListField(
+        child=UploadedFileField(),
+        required=False,
+        max_length=MAX_LIKED + MAX_PHOTOS,
+        help_text="Of liked photos and of `photos`, with the photo's name and one colour for each segment (deep_photo).",
+    )
+    preset = UploadedFileField(required=False, help_text="That the same `run` has made (neural_preset).")
+    words = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        required=False,
+        help_text="Such as exposure=dark, one field each, for a `run` of pif.",
     )
     photos = serializers.ListField(
         child=UploadedFileField(), min_length=1, max_length=MAX_PHOTOS, help_text="What is rendered."
@@ -79,18 +98,30 @@ class StyleCreate(Form):
     def validate(self, attrs: Any) -> Any:
         if ("run" in attrs) == ("system" in attrs):
             raise serializers.ValidationError("Send either `system` or `run`: one of them reads the style.")
+        pairs = [text.partition("=") for text in attrs.get("words", ())]
+        if wrong := ["".join(pair) for pair in pairs if not all(pair)]:
+            raise serializers.ValidationError({"words": [f"{wrong[0]!r} must be CONCEPT=WORD."]})
+        attrs["words"] = {concept: word for concept, _, word in pairs}
         return attrs
 
 
 class StyleChange(Strict):
     example = {"strength": 0.5, "strengths": {"exposure": 0.25}}
 
-    strength = serializers.FloatField(min_value=0, max_value=2, required=False, help_text=STRENGTH)
+    strength = serializers.FloatField(min_value=0, max_value=MAX_STRENGTH, required=False, help_text=STRENGTH)
     strengths = serializers.DictField(
         child=Number(),
         required=False,
         help_text="Of concepts, instead of what was learned; {} is as learned. Left out, they stay.",
     )
+
+
+class StyleMix(Strict):
+    example = {"other": ID, "share": 0.5}
+
+    other = serializers.CharField(max_length=32, help_text="ID of another style by the same run or system.")
+    share = serializers.FloatField(min_value=0, max_value=1, default=0.5, help_text="Of the other.")
+    name = serializers.CharField(max_length=80, required=False, help_text="Of the mix.")
 
 
 class PhotoFilesReply(serializers.Serializer[Any]):
@@ -135,6 +166,12 @@ class PhotosReply(JobReply):
     run = serializers.SerializerMethodField(help_text="ID; null where the system needs no training.")
     system = serializers.SerializerMethodField()
     rater = serializers.CharField(source="rater_id", help_text="Empty for a style from photos.")
+    name = serializers.CharField(help_text="Of a style; empty for a rater's taste.")
+    words = FreeObject(help_text="Attribute of each concept, for a style in words.")
+    mixture = serializers.ListField(
+        child=FreeObject(), help_text="The styles that it is mixed of, with the share of each."
+    )
+    preset = serializers.SerializerMethodField(help_text="Address of the style as a preset; null without.")
     strength = serializers.FloatField()
     learned = FreeObject(
         allow_null=True, help_text="Strength of each concept as it was read; null where there are none."
@@ -143,11 +180,16 @@ class PhotosReply(JobReply):
     keep_until = serializers.DateTimeField(help_text="Then all of it is deleted.")
     photos = PhotoReply(many=True)
 
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_preset(self, asked: PhotoRequest) -> str | None:
+        at = f"/api/v1/photos/{asked.public_id}/preset.safetensors"
+        return str(self.context["request"].build_absolute_uri(at)) if has_preset(asked) else None
+
     def get_run(self, asked: PhotoRequest) -> str | None:
         return asked.learner.public_id if asked.learner else None
 
     def get_system(self, asked: PhotoRequest) -> str:
-        return asked.learner.system if asked.learner else asked.system
+        return asked.reader
 
 
 class PhotosEndpoint(Endpoint):
@@ -212,7 +254,10 @@ class Styles(PhotosEndpoint):
         parsers=(StyleBody,),
     )
     def create(self, request: Request) -> Response:
-        """A form with files: a style is read from `liked`, and `photos` are given it. Only you see them."""
+        """A form with files: a style is read from `liked`, a `preset` or `words`, and given to `photos`.
+
+        Only you see them.
+        """
         fields = dict(self.body)
         named = fields.pop("run", None)
         run = runs_of(self.user).filter(public_id=named).first() if named is not None else None
@@ -220,7 +265,7 @@ class Styles(PhotosEndpoint):
             raise serializers.ValidationError({"run": [f"There is no run {named!r}."]})
         return self._started(
             services.style_request(
-                fields.pop("liked"), fields.pop("photos"), uploaded_by=self.user, run=run, **fields
+                fields.pop("liked", []), fields.pop("photos"), uploaded_by=self.user, run=run, **fields
             )
         )
 
@@ -241,6 +286,22 @@ class Photos(PhotosEndpoint):
         services.style_change(asked, **fields)
         asked.enqueue()
         return self.reply(asked)
+
+    @operation("Mix two styles", body=StyleMix, reply=PhotosReply, status=201, scope=Scope.TRAIN)
+    def mix(self, request: Request, public_id: str) -> Response:
+        """A new style of this one and another, on the photos of this one; opposite tastes cancel."""
+        asked = photos_for(request, public_id)
+        fields = dict(self.body)
+        named = fields.pop("other")
+        other = photos_of(self.user).filter(public_id=named).first()
+        if other is None:
+            raise serializers.ValidationError({"other": [f"There is no style {named!r}."]})
+        return self._started(services.style_mix(asked, other, uploaded_by=self.user, **fields))
+
+    @operation("Download a preset", media="application/octet-stream")
+    def preset(self, request: Request, public_id: str) -> HttpResponseBase:
+        """As a safetensors file, for the run that made it."""
+        return preset_file_response(photos_for(request, public_id))
 
     @operation("Cancel the rendering of photos", reply=PhotosReply, scope=Scope.TRAIN)
     def cancel(self, request: Request, public_id: str) -> Response:
@@ -280,6 +341,12 @@ urlpatterns = [
     ),
     path(
         "photos/<public_id:public_id>/change/", Photos.as_view({"post": "change"}), name="api-photos-change"
+    ),
+    path("photos/<public_id:public_id>/mix/", Photos.as_view({"post": "mix"}), name="api-photos-mix"),
+    path(
+        "photos/<public_id:public_id>/preset.safetensors",
+        Photos.as_view({"get": "preset"}),
+        name="api-photos-preset",
     ),
     path(
         "photos/<public_id:public_id>/cancel/", Photos.as_view({"post": "cancel"}), name="api-photos-cancel"

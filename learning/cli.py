@@ -34,19 +34,42 @@ def parser(command: str, does: str, epilog: str) -> argparse.ArgumentParser:
     return made
 
 
-def finish(work: Callable[[], Result], *, as_json: bool, quiet: bool = False) -> int:
-    """Do the work, print its result unless quiet, and turn what can go wrong into a line and an exit code."""
+def finish(
+    work: Callable[[], Result],
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    stopped: str = "nothing of it is kept",
+) -> int:
+    """Do the work, print its result unless quiet, and turn what can go wrong into a line and an exit code.
+
+    Args:
+        work: what is done; a KeyboardInterrupt of its own with words says what is kept.
+        as_json: print the result for programs.
+        quiet: print nothing but errors.
+        stopped: what is kept when it is stopped, and how it goes on.
+    """
     try:
         sentence, result = work()
     except (DatasetError, RunError, WeightsMissing, ImageError, ValueError) as error:
         return _failed(error, BAD_INPUT)
-    except (TrainingError, LaunchError, OSError) as error:
+    except OSError as error:
+        return _failed(system_words(error), FAILED)
+    except (TrainingError, LaunchError) as error:
         return _failed(error, FAILED)
-    except KeyboardInterrupt:
-        return _failed("stopped; what is whole stays, and training goes on from there with --resume", FAILED)
+    except KeyboardInterrupt as stop:
+        return _failed(f"stopped; {str(stop) or stopped}", FAILED)
     if not quiet:
         sys.stdout.write((json.dumps(result) if as_json else sentence) + "\n")
     return DONE
+
+
+def system_words(error: OSError) -> str:
+    """What the system would not do, without its number: which file, and why."""
+    if error.strerror is None:
+        return str(error)
+    where = f"{error.filename2 or error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
 
 
 def _failed(error: object, code: int) -> int:

@@ -6,29 +6,24 @@ from pathlib import PurePath
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 
 from collection.access import User
 from collection.models import Export
-from learning.access import exports_to_train_on, runs_of
-from learning.models import Adaptation, BlindTest, PhotoRequest, Run
+from learning.access import exports_to_train_on
+from learning.models import Adaptation, BlindTest, Run
 from learning.raters import DatasetRater
 from learning.services.adaptations import MOST_REFERENCES
 from learning.services.blind_tests import MAX_TASTES, SCENES
-from learning.services.photos import KEEP, MAX_BYTES, MAX_LIKED, MAX_PHOTOS, MAX_PIXELS
 from learning.systems import (
     BACKBONES_OF,
-    PHOTO_READERS,
     PRESETS,
     SYSTEMS,
     TITLES,
-    UNTRAINED,
     backbone_refusal,
     backbones_offered,
     check_names,
 )
 from learning.weights import backbone_of, weights_missing
-from variants.tone.concepts import CONCEPTS
 
 PRESET_WORDS = {
     "tiny": "tiny: minutes on a CPU",
@@ -138,116 +133,6 @@ class AdaptationForm(forms.Form):
     references = forms.IntegerField(
         initial=16, min_value=1, max_value=MOST_REFERENCES, label="answers of each"
     )
-
-
-class RangeInput(forms.NumberInput):
-    input_type = "range"
-
-
-class ManyFiles(forms.ClearableFileInput):
-    allow_multiple_selected = True
-
-
-class PhotosField(forms.FileField):
-    """Several files; their number and sizes are the service's to judge."""
-
-    def clean(self, data: Any, initial: Any = None) -> list["UploadedFile[bytes]"]:
-        return [super(PhotosField, self).clean(one, initial) for one in data or [None]]
-
-
-class PhotosForm(forms.Form):
-    rater = forms.ChoiceField(label="To whose taste")
-    strength = forms.FloatField(
-        initial=1.0,
-        min_value=0,
-        max_value=2,
-        widget=forms.NumberInput(attrs={"step": "0.1"}),
-        help_text="0 leaves the photo as it is, 1 is the system's own measure.",
-    )
-    photos = PhotosField(
-        widget=ManyFiles(attrs={"accept": "image/*"}),
-        help_text=f"Up to {MAX_PHOTOS} photos of {MAX_BYTES // 10**6} MB and {MAX_PIXELS // 10**6} megapixels each. "
-        f"Only you see them; they are deleted after {KEEP.days} days, or when you say so.",
-    )
-
-    def __init__(self, raters: Sequence[DatasetRater], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["rater"].choices = rater_choices(raters)  # type: ignore[attr-defined]
-
-
-WAY_WORDS = {
-    "pif_lite": "Named sliders (pif_lite): exposure, contrast, tint and so on, each adjustable. Needs no training.",
-    "deep_photo": "The colours themselves (deep_photo): your photo takes the palette of the liked photos, mixed, "
-    "whatever they show. Strong, so begin with a strength of 0.5. Needs no training.",
-}
-
-
-class StyleForm(forms.Form):
-    liked = PhotosField(
-        label="Photos whose tone you like",
-        widget=ManyFiles(attrs={"accept": "image/*"}),
-        help_text=f"One to {MAX_LIKED}. Sliders learn what several photos of one look share; the colours are best taken from one.",
-    )
-    photos = PhotosField(
-        label="Your photos",
-        widget=ManyFiles(attrs={"accept": "image/*"}),
-        help_text=f"One to {MAX_PHOTOS}, to be given that look; at most {MAX_BYTES // 10**6} MB and "
-        f"{MAX_PIXELS // 10**6} megapixels each.",
-    )
-    way = forms.ChoiceField(label="How it is learned", widget=forms.RadioSelect, initial=UNTRAINED[0])
-    strength = forms.FloatField(
-        initial=1.0,
-        min_value=0,
-        max_value=2,
-        widget=forms.NumberInput(attrs={"step": "0.1"}),
-        help_text="0 leaves the photos as they are, 1 is the system's own measure.",
-    )
-    keep_days = KEEP.days
-
-    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        done = runs_of(user).filter(system__in=PHOTO_READERS, state=Run.State.DONE)
-        self._runs = {run.public_id: run for run in done}
-        self.fields["way"].choices = [  # type: ignore[attr-defined]
-            *((name, WAY_WORDS[name]) for name in UNTRAINED),
-            *(
-                (key, f"The run {run.system} {key[:8]}{', of simulated raters' if run.is_simulated else ''}")
-                for key, run in self._runs.items()
-            ),
-        ]
-
-    @property
-    def taste_reader(self) -> dict[str, Any]:
-        """What `style_request` takes: a run, or a system that needs no training."""
-        way = self.cleaned_data["way"]
-        return {"run": self._runs[way]} if way in self._runs else {"system": way}
-
-
-class ConceptsForm(forms.Form):
-    """The strength, and a slider for each concept of the style, where it was learned."""
-
-    strength = forms.FloatField(min_value=0, max_value=2, widget=RangeInput(attrs={"step": "0.05"}))
-
-    def __init__(self, asked: PhotoRequest, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._learned: dict[str, float] = asked.learned or {}
-        self.initial["strength"] = asked.strength
-        for name, learned in self._learned.items():
-            concept = CONCEPTS[name]
-            now = asked.strengths.get(name, learned)
-            self.fields[name] = forms.FloatField(
-                initial=round(now, 3),
-                min_value=concept.low,
-                max_value=concept.high,
-                widget=RangeInput(attrs={"step": "0.01", "data-learned": f"{learned:.3f}"}),
-                help_text=concept.unit,
-            )
-
-    @property
-    def changed_strengths(self) -> dict[str, float]:
-        """Concepts that are not where they were learned, to what a slider can tell."""
-        given = {name: self.cleaned_data[name] for name in self._learned}
-        return {name: value for name, value in given.items() if abs(value - self._learned[name]) > 0.005}
 
 
 class BlindTestForm(forms.Form):

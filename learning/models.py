@@ -1,11 +1,13 @@
+from pathlib import Path
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from collection.models import Export, Study
+from collection.models import Export, Session, Study
 from variants.jobs import Job
-from variants.models import Rendition
+from variants.models import Rendition, Scene
 
 FEWEST_SCENES = 2
 """A study of one scene shows nothing."""
@@ -41,7 +43,8 @@ class Run(Job):
 class PhotoRequest(Job):
     """Photos that somebody has uploaded to be rendered to a taste; only they and superusers see them.
 
-    The taste is a rater's, or what is read from photos that were uploaded beside as liked.
+    The taste is a rater's, or a style: read from photos that were uploaded beside as liked, a preset's, in words, or
+    mixed of two styles.
     """
 
     task = "learning.tasks.photos_task"
@@ -55,7 +58,16 @@ class PhotoRequest(Job):
     rater_id = models.CharField(
         max_length=100,
         blank=True,
-        help_text="Whose taste, as the learner's dataset names them; empty for that of the liked photos.",
+        help_text="Whose taste, as the learner's dataset names them; empty for a style.",
+    )
+    name = models.CharField(max_length=80, blank=True, help_text="Of a style, as pages list it.")
+    words = models.JSONField(
+        default=dict, blank=True, help_text="Attribute of each concept, for a style in words."
+    )
+    mixture = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The styles that it is mixed of: name, share, and the concepts that were set by hand.",
     )
     strength = models.FloatField(default=1.0, help_text="0 changes nothing, 1 is full.")
     learned = models.JSONField(
@@ -79,13 +91,18 @@ class PhotoRequest(Job):
         return self.keep_until <= timezone.now()
 
     @property
-    def is_of_liked_photos(self) -> bool:
+    def is_style(self) -> bool:
         return not self.rater_id
+
+    @property
+    def reader(self) -> str:
+        """Name of the system that has the taste."""
+        return self.learner.system if self.learner else self.system
 
     @property
     def taste_words(self) -> str:
         """Short, as file names and lists say it."""
-        return self.rater_id[:8] or f"{self.learner.system if self.learner else self.system} style"
+        return self.rater_id[:8] or self.name or f"{self.reader} style"
 
 
 class Photo(models.Model):
@@ -241,3 +258,122 @@ class RaterAdaptation(Job):
 
     def __str__(self) -> str:
         return f"{self.adaptation}: rater {self.rater_id[:8]}"
+
+
+class StudyLook(Job):
+    """That a study's participants get their look, and from which run; the job makes ready what every look needs."""
+
+    task = "learning.tasks.study_look_task"
+
+    study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="look")
+    learner = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="study_looks")
+    is_open = models.BooleanField(default=True)
+    shows_early = models.BooleanField(
+        default=True, help_text="Also to who comes back half-way with answers enough for a first look."
+    )
+    folder = models.CharField(max_length=500, help_text="Small copies of what was asked about.")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"looks of {self.study}"
+
+
+class Look(models.Model):
+    """One participant's taste and what was made of it. It goes with its session, and its files with it."""
+
+    session = models.OneToOneField(Session, on_delete=models.CASCADE, related_name="look")
+    learner = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="looks")
+    folder = models.CharField(max_length=500)
+    n_answers = models.PositiveSmallIntegerField(default=0, help_text="That the taste was read from.")
+    version = models.PositiveIntegerField(default=0, help_text="Goes up whenever the photos look different.")
+    learned = models.JSONField(
+        default=dict, blank=True, help_text="Strength of each concept as it was read; empty without concepts."
+    )
+    strengths = models.JSONField(default=dict, blank=True, help_text="Of concepts that were set by hand.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"look of {self.session}"
+
+
+class LookPhoto(models.Model):
+    """A photo in a look: one of the study that the person was not asked about, or their own."""
+
+    class Fault(models.TextChoices):
+        TOO_MANY_PIXELS = "too_many_pixels"
+        UNREADABLE = "unreadable"
+
+    look = models.ForeignKey(Look, on_delete=models.CASCADE, related_name="photos")
+    index = models.PositiveSmallIntegerField()
+    scene = models.ForeignKey(Scene, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    packaged = models.CharField(max_length=50, blank=True, help_text="Name of one that the packages carry.")
+    is_own = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=0, help_text="Of the look that it shows; 0: none yet.")
+    fault = models.CharField(max_length=20, choices=Fault.choices, blank=True)
+    width = models.PositiveIntegerField(default=0, help_text="As it is shown, in pixels.")
+    height = models.PositiveIntegerField(default=0)
+    keep_until = models.DateTimeField(
+        null=True, blank=True, help_text="Of one's own: then it is deleted with all that was made of it."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["look", "index"]
+        constraints = [models.UniqueConstraint(fields=["look", "index"], name="look_photo_index_is_new")]
+
+    def __str__(self) -> str:
+        return f"{self.look}: photo {self.index}"
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.look.folder) / str(self.index)
+
+
+class LookOrder(Job):
+    """Something that a look's page asks of the workers."""
+
+    class What(models.TextChoices):
+        READ = "read", "read the answers and render the photos"
+        RENDER = "render", "render photos"
+        PHOTO = "photo", "a photo at full size"
+        CUBE = "cube", "an edit as a LUT"
+        CARD = "card", "a picture to share"
+
+    task = "learning.tasks.look_task"
+
+    look = models.ForeignKey(Look, on_delete=models.CASCADE, related_name="orders")
+    what = models.CharField(max_length=10, choices=What.choices)
+    photo = models.ForeignKey(
+        LookPhoto, on_delete=models.CASCADE, null=True, blank=True, related_name="orders"
+    )
+    strength = models.FloatField(default=1.0, help_text="Of a file; 0 changes nothing, 1 is full.")
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.look}: {self.what}"
+
+
+class LookAdjustment(models.Model):
+    """What a participant set by hand while they looked: an answer too. Kept and erased with their session."""
+
+    look = models.ForeignKey(Look, on_delete=models.CASCADE, related_name="adjustments")
+    photo = models.ForeignKey(LookPhoto, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    concept = models.CharField(max_length=30, help_text="A concept's name, or strength for the whole look.")
+    value = models.FloatField(help_text="In the concept's own unit.")
+    set_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.look}: {self.concept} {self.value:+g}"

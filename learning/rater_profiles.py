@@ -38,7 +38,9 @@ def raters_to_read(dataset: PreferenceDataset, *, references: int, only_validati
     ready = [rater for rater in valid if enough[rater]]
     if not ready:
         kind = "validation raters" if only_validation else "valid raters"
-        raise DatasetError(f"{dataset.folder}: none of the {len(valid)} {kind} has {references} answers")
+        raise DatasetError(
+            f"{dataset.folder}: none of the {len(valid)} {kind} has {references} answers that prefer an image"
+        )
     return Raters(ready=ready, too_few=[rater for rater in valid if not enough[rater]])
 
 

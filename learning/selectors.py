@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from collection.models import Export, Question, Rater, Study, Verdict
 from collection.selectors.rules import rules_in_force
-from learning.models import Adaptation, Output, PhotoRequest, Run, TasteStudy
+from learning.models import Adaptation, LookPhoto, Output, PhotoRequest, Run, TasteStudy
 from learning.raters import DatasetRater, dataset_raters
 from learning.wins import Answer
 from variants.jobs import Job
@@ -41,7 +41,9 @@ def runs_done() -> QuerySet[Run]:
 
 def photos_overdue() -> int:
     """Uploads that should have been deleted by now."""
-    return PhotoRequest.objects.filter(keep_until__lte=timezone.now()).count()
+    now = timezone.now()
+    own = LookPhoto.objects.filter(keep_until__lte=now).count()
+    return own + PhotoRequest.objects.filter(keep_until__lte=now).count()
 
 
 def scene_rendered(scene: Scene) -> Scene | None:

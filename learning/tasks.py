@@ -1,7 +1,18 @@
+from typing import Any
+
 from celery import shared_task
+from celery.signals import worker_process_init
 
 from collection.services.audit import for_orderer
-from learning.models import Adaptation, BlindTest, PhotoRequest, RaterAdaptation, Run
+from learning.models import Adaptation, BlindTest, LookOrder, PhotoRequest, RaterAdaptation, Run, StudyLook
+
+
+@worker_process_init.connect
+def runs_keep_warm(**_: Any) -> None:
+    """In each of a worker's processes: whoever waits for their look does not wait for torch to be loaded."""
+    from learning.warm import keep_warm
+
+    keep_warm()
 
 
 @shared_task
@@ -39,3 +50,17 @@ def rater_adaptation_task(share_id: int) -> None:
     from learning.adapting import rater_adapt
 
     RaterAdaptation.do(share_id, for_orderer(rater_adapt))
+
+
+@shared_task
+def study_look_task(look_id: int) -> None:
+    from learning.look_work import study_look_prepare
+
+    StudyLook.do(look_id, for_orderer(study_look_prepare))
+
+
+@shared_task
+def look_task(order_id: int) -> None:
+    from learning.look_work import look_do
+
+    LookOrder.do(order_id, look_do)

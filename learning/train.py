@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from learning import cli
+from learning.backbones import WeightsMissing
 from learning.data.dataset import PreferenceDataset
 from learning.data.feature_cache import CACHE
 from learning.systems import PRESETS, SYSTEMS, make_config, system_module
@@ -16,6 +17,7 @@ from learning.training.overrides import parse_switch, with_settings
 from learning.training.processes import is_main
 from learning.training.run_folder import RunError, is_finished, other_setting
 from learning.training.settings import to_json
+from learning.weights import weights_missing
 from variants.progress import terminal
 
 EXAMPLE = """\
@@ -23,6 +25,7 @@ presets
   tiny    small enough for a CPU: about a minute for 48 raters
   paper   as published; wants a GPU and the weights of its backbone
   full    the second published configuration, where there is one
+  plus    upe alone: the paper's size, changed so that the rater cannot be ignored (our own variant)
 
 example
   python -m learning.train --dataset my-study --system upe --preset tiny --out runs/first
@@ -76,8 +79,10 @@ def main(arguments: cli.Arguments = None) -> int:
 
     def work() -> cli.Result:
         config = _config(options)
-        dataset = PreferenceDataset.load(options.dataset)
         was_finished = options.resume and is_finished(options.out)
+        if not was_finished:
+            _require_weights(getattr(config, "backbone", None) or "")
+        dataset = PreferenceDataset.load(options.dataset)
         if was_finished:
             _require_same(options.out, options.system, config)
         with terminal(quiet=options.quiet or not is_main()) as report:
@@ -95,7 +100,12 @@ def main(arguments: cli.Arguments = None) -> int:
 
     if options.cache:
         os.environ[CACHE] = str(options.cache)  # workers are told too
-    return cli.finish(work, as_json=options.json, quiet=not is_main())
+    return cli.finish(
+        work,
+        as_json=options.json,
+        quiet=not is_main(),
+        stopped="what is whole stays, and training goes on from there with --resume",
+    )
 
 
 def _all_presets() -> list[str]:
@@ -116,6 +126,12 @@ def _config(options: argparse.Namespace) -> Any:
     return (
         dataclasses.replace(config, loop=dataclasses.replace(config.loop, **instead)) if instead else config
     )
+
+
+def _require_weights(backbone: str) -> None:
+    """Known at once; reading the data, and the library that loads the network, take up to a minute."""
+    if backbone and "=" not in backbone and (missing := weights_missing(backbone)):
+        raise WeightsMissing(f"{missing}; or name what you have with --backbone {backbone}=PATH")
 
 
 def _require_same(folder: Path, system: str, config: Any) -> None:

@@ -60,12 +60,17 @@ STATISTICS = {"public_id": "statistics"}
 PHOTOS = {"public_id": "photos"}
 BLIND = {"public_id": "blind"}
 ADAPTATION = {"public_id": "adaptation"}
+LOOK = {"token": "token"}
 WEBHOOK = {"public_id": "webhook"}
 DELIVERY = {"public_id": "webhook", "message_id": "message"}
 
 TABLE: dict[str, Line] = {
     # the entrance
     "home": Line(ANYBODY, ANYBODY),
+    # machines that look after the site; /metrics is not there without METRICS_TOKEN
+    "health-live": Line(ANYBODY, None),
+    "health-ready": Line(ANYBODY, None),
+    "metrics": Line(ANYBODY, None),
     "researcher:home": Line(ANYBODY, ANYBODY),
     # a study
     "researcher:study-list": Line(ACCOUNT, None),
@@ -166,11 +171,16 @@ TABLE: dict[str, Line] = {
     "learning:photo-list": Line(VIEWER, VIEWER, RUN),
     "learning:style-list": Line(ACCOUNT, ACCOUNT),
     "learning:style-change": Line(None, MAKER, PHOTOS),
+    "learning:style-mix": Line(None, MAKER, PHOTOS),
+    "learning:style-preset": Line(MAKER, None, PHOTOS),
     "learning:photo-request": Line(MAKER, None, PHOTOS),
     "learning:photo-progress": Line(MAKER, None, PHOTOS),
     "learning:photo-cancel": Line(None, MAKER, PHOTOS),
-    "learning:photo-delete": Line(None, MAKER, PHOTOS),
+    "learning:photo-delete": Line(MAKER, MAKER, PHOTOS),
     "learning:photo-file": Line(MAKER, None, PHOTOS | {"index": "index", "name": "picture"}),
+    "learning:study-look": Line(VIEWER, EDITOR),
+    "learning:study-look-progress": Line(VIEWER, None),
+    "learning:study-look-close": Line(None, EDITOR),
     "learning:blind-test-create": Line(EDITOR, EDITOR, RUN),
     "learning:blind-test": Line(VIEWER, None, BLIND),
     "learning:blind-test-progress": Line(VIEWER, None, BLIND),
@@ -278,10 +288,14 @@ TABLE: dict[str, Line] = {
     "api-adaptation": Line(VIEWER, None, ADAPTATION),
     "api-adaptation-raters": Line(VIEWER, None, ADAPTATION),
     "api-adaptation-cancel": Line(None, EDITOR, ADAPTATION),
+    "api-study-look": Line(VIEWER, EDITOR),
+    "api-study-look-close": Line(None, EDITOR),
     "api-run-photos": Line(VIEWER, VIEWER, RUN),
     "api-styles": Line(ACCOUNT, ACCOUNT),
     "api-photos": Line(MAKER, None, PHOTOS),
     "api-photos-change": Line(None, MAKER, PHOTOS),
+    "api-photos-mix": Line(None, MAKER, PHOTOS),
+    "api-photos-preset": Line(MAKER, None, PHOTOS),
     "api-photos-cancel": Line(None, MAKER, PHOTOS),
     "api-photo-picture": Line(MAKER, None, PHOTOS | {"index": "index", "picture": "picture"}),
     "api-photo-cube": Line(MAKER, None, PHOTOS | {"index": "index"}),
@@ -297,6 +311,16 @@ TABLE: dict[str, Line] = {
     "participant:session-detail": Line(ANYBODY, ANYBODY, {"token": "token"}),
     "participant:session-withdraw": Line(ANYBODY, ANYBODY, {"token": "token"}),
     "participant:photo": Line(ANYBODY, None, {"question": "question"}),
+    "look:page": Line(ANYBODY, None, LOOK),
+    "look:begin": Line(None, ANYBODY, LOOK),
+    "look:state": Line(ANYBODY, None, LOOK),
+    "look:adjust": Line(None, ANYBODY, LOOK),
+    "look:dial": Line(None, ANYBODY, LOOK),
+    "look:photo-add": Line(None, ANYBODY, LOOK),
+    "look:photo-delete": Line(None, ANYBODY, LOOK | {"index": "index"}),
+    "look:picture": Line(ANYBODY, None, LOOK | {"index": "index", "name": "picture of a look"}),
+    "look:file-order": Line(None, ANYBODY, LOOK),
+    "look:file": Line(ANYBODY, None, LOOK | {"public_id": "file of a look"}),
     "variants:image": Line(ANYBODY, None, RENDITION),
 }
 

@@ -28,8 +28,9 @@ from collection.models import (
 )
 from collection.researcher.statistics import DOWNLOADS
 from collection.services.members import member_invite
-from learning.models import Adaptation, BlindTest, Photo, PhotoRequest
-from learning.photo_files import FILES
+from learning.models import Adaptation, BlindTest, Look, LookOrder, LookPhoto, Photo, PhotoRequest, StudyLook
+from learning.photo_files import FILES, PRESET
+from learning.services.looks import look_file_path
 from tests.factories import (
     make_export,
     make_rater,
@@ -156,10 +157,19 @@ def world(people, tmp_path, monkeypatch):
     )
     Photo.objects.create(request=photos, index=1, name="x.jpg", state=Photo.State.RENDERED)
     (tmp_path / "photos" / "1").mkdir(parents=True)
+    (tmp_path / "photos" / PRESET).write_text("")
     for name in FILES.values():
         (tmp_path / "photos" / "1" / name[0]).write_text("")
     blind = BlindTest.objects.create(learner=run, against=BlindTest.Against.UNTOUCHED, n_scenes=1)
     adaptation = Adaptation.objects.create(learner=run)
+    StudyLook.objects.create(study=study, learner=run, folder=tmp_path / "small", state=Job.State.DONE)
+    look = Look.objects.create(session=session, learner=run, folder=tmp_path / "look", n_answers=1, version=1)
+    shown = LookPhoto.objects.create(look=look, index=1, is_own=True, version=1)
+    cube = LookOrder.objects.create(look=look, what=LookOrder.What.CUBE, photo=shown, state=Job.State.DONE)
+    shown.folder.mkdir(parents=True)
+    (shown.folder / "1-after.jpg").write_bytes(b"x")
+    (tmp_path / "look" / "files").mkdir()
+    look_file_path(look, cube).write_text("x")
     invitation, code = member_invite(study, "dora@example.org", Role.VIEWER)
     return {
         "slug": study.slug,
@@ -194,11 +204,26 @@ def world(people, tmp_path, monkeypatch):
         "picture": next(iter(FILES)),
         "blind": blind.public_id,
         "adaptation": adaptation.public_id,
+        "picture of a look": "after",
+        "file of a look": cube.public_id,
         "code": code,
         "word": "abc",
         "app_label": "auth",
         "url": "auth/",
     }
+
+
+def test_who_has_the_address_of_a_session_has_its_look(client, world):
+    """Without that, nothing of a look but "not there" would be walked."""
+    token, index, name = world["token"], world["index"], world["picture of a look"]
+    for address, gaps in (
+        ("page", [token]),
+        ("state", [token]),
+        ("picture", [token, index, name]),
+        ("file", [token, world["file of a look"]]),
+    ):
+        reply = client.get(reverse(f"look:{address}", args=gaps))
+        assert reply.status_code == 200, address
 
 
 @pytest.mark.parametrize("area", [*AREAS, "others"])

@@ -80,6 +80,8 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     """
     if not is_main():
         return
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; name a folder")
     if not (folder / "config.json").is_file() or not _is_begun(folder):
         others = {path.name for path in folder.iterdir()} - UNBEGUN if folder.exists() else set()
         if others:
@@ -89,6 +91,8 @@ def open_run(folder: Path, config: Mapping[str, Any], *, resume: bool) -> None:
         log(folder, ", ".join([config["system"], f"preset {config['preset']}", *backbone]))
         if left_out := _raters_left_out(config.get("dataset", {})):
             log(folder, f"raters left out: {left_out}")
+        if unaligned := _unaligned(config.get("dataset", {})):
+            log(folder, f"answers left out where pixels are compared: {unaligned}")
         return
     if not resume:
         raise RunError(f"{folder} holds a run already; go on with --resume, or name another folder")
@@ -253,6 +257,7 @@ def write_card(folder: Path, title: str, *, n_parameters: int) -> None:
 | trained on | {dataset["training_judgments"]} answers of {dataset["training_raters"]} {of}, \
 {dataset["training_images"]} images of {dataset["training_scenes"]} scenes |
 | raters left out | {_raters_left_out(dataset) or "none"} |
+| answers left out where pixels are compared | {_unaligned(dataset) or "none"} |
 | backbone | {config["backbone"] or "none"} |
 | parameters | {n_parameters:,} without the backbone |
 | seed | {config["seed"]} |
@@ -276,6 +281,14 @@ def _raters_left_out(dataset: Mapping[str, Any]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     who = f": {', '.join(names[:NAMED])}{more}" if names else ""
     return f"{count} had too few answers that prefer an image, on training scenes{who}"
+
+
+def _unaligned(dataset: Mapping[str, Any]) -> str:
+    """How many, of how many; empty where none is."""
+    count = dataset.get("unaligned_judgments", 0)
+    if not count:
+        return ""
+    return f"{count} of {dataset['training_judgments']}, whose two images do not show the same thing at the same pixel"
 
 
 def log(folder: Path, message: str) -> None:

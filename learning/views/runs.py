@@ -25,6 +25,7 @@ from learning.models import BlindTest, Run, TasteStudy
 from learning.run_folder import has_checkpoint, run_config, run_curves, run_log
 from learning.selectors import taste_results
 from learning.services import RunRefused
+from learning.systems import LOOK_MAKERS
 from learning.weights import backbone_of
 from learning.wins import Answer
 from variants.jobs import Job
@@ -84,6 +85,7 @@ def run_detail(request: HttpRequest, public_id: str) -> HttpResponse:
         "blind_tests": _blind_tests(run),
         "adaptations": run.adaptations.all(),
         "adaptation_form": AdaptationForm(),
+        "makes_looks": run.system in LOOK_MAKERS,
     }
     return render(request, "researcher/run_detail.html", context)
 

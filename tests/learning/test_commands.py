@@ -203,7 +203,7 @@ def test_fetch_without_network_says_how_to_get_the_metrics_weights(monkeypatch, 
     ("more", "message"),
     [
         (["--rater", "nobody"], "has no rater 'nobody'"),
-        (["--strength", "3"], "--strength is 3; it must be from 0 to 2"),
+        (["--strength", "3"], "--strength is 3; it must be from 0 to 1.5"),
         (["--run", "/nowhere"], "/nowhere is not a run folder"),
     ],
 )

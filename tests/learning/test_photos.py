@@ -64,7 +64,7 @@ def test_photos_are_rendered_and_what_was_uploaded_is_gone(run, alice):
     for photo in request.photos.all():
         assert (photo.state, photo.width, photo.height, photo.has_cube) == ("rendered", 48, 32, True)
         folder = Path(request.folder) / str(photo.index)
-        assert {path.name for path in folder.iterdir()} == {"before.jpg", "after.jpg", "result.jpg", "look.cube"}  # fmt: skip
+        assert {path.name for path in folder.iterdir()} == {"before.jpg", "after.jpg", "small.jpg", "result.jpg", "look.cube"}  # fmt: skip
         assert read_cube(folder / "look.cube").table.shape == (33, 33, 33, 3)
 
 

@@ -1,14 +1,21 @@
 import dataclasses
+import datetime as dt
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
+from PIL import Image
 
 from learning.models import Photo, PhotoRequest
-from learning.services import PhotosRefused, photos_delete, style_change, style_request
+from learning.services import PhotosRefused, photos_delete, style_change, style_mix, style_request
 from learning.services.photos import MAX_LIKED
+from learning.systems import neural_preset
 from learning.systems.deep_photo import DeepPhoto
+from learning.systems.neural_preset.network import new_network
 from learning.tasks import photos_task
 from tests.factories import make_researcher, make_run
 from tests.learning.test_photos import status_of, upload
@@ -168,8 +175,130 @@ def test_the_pages_from_the_form_to_the_sliders_and_away(client, alice):
     assert client.get(page).status_code == 404
 
 
+def test_two_styles_are_mixed_and_opposite_ones_cancel(alice, client):
+    """Tints set by hand, so that what they come to together is known."""
+    styles = []
+    for name, tint in (("green", -0.4), ("magenta", 0.4)):
+        style = done(ask(alice, name=name))
+        style_change(style, strength=1.0, strengths=dict.fromkeys(CONCEPTS, 0.0) | {"tint": tint})
+        styles.append(done(style))
+    one, other = styles
+    mixed = done(style_mix(one, other, share=0.5, uploaded_by=alice))
+    assert (mixed.state, mixed.error, mixed.name) == (Job.State.DONE, "", "green + magenta")
+    assert mixed.learned == pytest.approx(dict.fromkeys(CONCEPTS, 0.0), abs=1e-6)
+    client.force_login(alice)
+    page = reverse("learning:photo-request", args=[one.public_id])
+    assert "Mix with another style" in client.get(page).content.decode()
+    address = reverse("learning:style-mix", args=[one.public_id])
+    reply = client.post(address, {"other": other.public_id, "share": "75"})
+    third = PhotoRequest.objects.first()
+    assert reply.headers["Location"] == reverse("learning:photo-request", args=[third.public_id])
+    assert done(third).learned["tint"] == pytest.approx(0.2)
+    assert [part["share"] for part in third.mixture] == [0.25, 0.75]
+    assert "Mixed of green (25 %)" in client.get(reply.headers["Location"]).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("which", "share", "message"),
+    [
+        ("own", 0.5, "mixed with itself"),
+        ("palette", 0.5, "another run or system"),
+        ("other", 2, "share is 2"),
+    ],
+)
+def test_what_cannot_be_mixed_is_refused(alice, which, share, message):
+    fields = {"uploaded_by": alice, "folder": "", "keep_until": timezone.now(), "state": Job.State.DONE}
+    style = PhotoRequest.objects.create(system="pif_lite", name="warm", **fields)
+    others = {
+        "own": style,
+        "palette": PhotoRequest.objects.create(system="deep_photo", name="palette", **fields),
+        "other": PhotoRequest.objects.create(system="pif_lite", name="cool", **fields),
+    }
+    PhotoRequest.objects.update(keep_until=timezone.now() + dt.timedelta(days=1))
+    with pytest.raises(PhotosRefused, match=message):
+        style_mix(style, others[which], share=share, uploaded_by=alice)
+
+
+def test_a_preset_is_downloaded_and_makes_the_same_style_again(alice, client, tmp_path):
+    config = neural_preset.PRESETS["tiny"]()
+    neural_preset.NeuralPreset(new_network(config), config).save(tmp_path)
+    run = make_run(folder=tmp_path, started_by=alice, system="neural_preset", state=Job.State.DONE)
+    first = done(ask(alice, run=run, name="dusk"))
+    client.force_login(alice)
+    reply = client.get(reverse("learning:style-preset", args=[first.public_id]))
+    assert "dusk.safetensors" in reply.headers["Content-Disposition"]
+    preset = SimpleUploadedFile("dusk.safetensors", b"".join(reply))
+    again = done(style_request([], [upload()], uploaded_by=alice, run=run, preset=preset))
+    assert (again.state, again.error, again.name) == (Job.State.DONE, "", "dusk")
+    np.testing.assert_array_equal(picture(first, 0, "result.jpg"), picture(again, 0, "result.jpg"))
+    broken = SimpleUploadedFile("dusk.safetensors", b"no preset")
+    failed = done(style_request([], [upload()], uploaded_by=alice, run=run, preset=broken))
+    assert (failed.state, "is not a preset, or was cut short" in failed.error) == (Job.State.FAILED, True)
+
+
+def test_masks_go_with_their_photos_and_one_that_does_not_fit_is_said(alice):
+    def mask(name, size=(48, 32)):
+        file = io.BytesIO()
+        image = Image.new("L", size)
+        image.paste(255, (0, 0, size[0], size[1] // 2))
+        image.save(file, "PNG")
+        return SimpleUploadedFile(name, file.getvalue())
+
+    own = [upload("lake.jpg"), upload("wood.jpg")]
+    request = done(
+        ask(
+            alice,
+            system="deep_photo",
+            photos=own,
+            liked=[upload("a.png")],
+            masks=[mask("a.png"), mask("lake.png", (24, 16)), mask("wood.png", (9, 90))],
+        )
+    )
+    assert (request.state, request.error) == (Job.State.DONE, "")
+    lake, wood = request.photos.filter(is_liked=False)
+    assert (lake.state, lake.has_cube) == ("rendered", False)
+    assert "the mask of the photo was resized from 24×16 to 48×32" in lake.error
+    assert (wood.state, "has another shape" in wood.error) == ("failed", True)
+    for masks, message in (
+        ([mask("b.png")], "b.png is the mask of no photo"),
+        ([mask("lake.png")], "1 of the 1 liked photos have no mask"),
+    ):
+        with pytest.raises(PhotosRefused, match=message):
+            ask(alice, system="deep_photo", photos=[upload("lake.jpg")], liked=[upload("a.png")], masks=masks)
+    with pytest.raises(PhotosRefused, match="pif_lite has no segments"):
+        ask(alice, liked=[upload("a.png")], masks=[mask("a.png")])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"liked": []}, "these are 0"),
+        ({"words": {"exposure": "dark"}}, "send one of them"),
+        ({"liked": [], "words": {"exposure": "dark"}}, "pif_lite knows no words"),
+        ({"liked": [], "preset": SimpleUploadedFile("a.npz", b"a")}, "pif_lite has no presets"),
+    ],
+)
+def test_a_style_is_read_from_one_thing_that_its_reader_knows(alice, given, message):
+    asked = {"liked": [upload("a.png")], "photos": [upload()], "uploaded_by": alice, "system": "pif_lite"}
+    with pytest.raises(PhotosRefused, match=message):
+        style_request(**asked | given)
+
+
+def test_deleting_says_first_what_will_be_gone(alice, client):
+    request = ask(alice, liked=[upload("a.png"), upload("b.png")])
+    client.force_login(alice)
+    address = reverse("learning:photo-delete", args=[request.public_id])
+    assert (
+        "1 photo of yours with all that was made of it, 2 liked photos"
+        in client.get(address).content.decode()
+    )
+    assert PhotoRequest.objects.exists()
+    client.post(address)
+    assert not PhotoRequest.objects.exists()
+
+
 def test_an_edit_that_no_lut_holds_is_watched_and_what_there_is_to_say_of_it_is_kept(alice, monkeypatch):
-    monkeypatch.setattr("learning.work._baked", lambda *_: None)
+    monkeypatch.setattr("learning.work.baked", lambda *_: None)
     transfer = DeepPhoto.transfer
 
     def with_a_note(self, *arguments, report, **options):

@@ -10,6 +10,7 @@ export class Ahead {
   #questions = [];
   #last = -1; // highest index that is known
   #end = Infinity; // index at which the present part is over
+  #enough = ENOUGH;
   #complete = false; // whether the server has none beyond those known
   #fetching = null;
   #round = 0;
@@ -18,9 +19,11 @@ export class Ahead {
     this.#url = url;
   }
 
-  /** Begin anew from questions in their order, those from index `end` on left out. */
-  restart(questions, end = Infinity) {
+  /** Begin anew from questions in their order, those from index `end` on left out. A server that chooses questions
+      by the answers before them wants no more than `most` to be known at a time. */
+  restart(questions, end = Infinity, most = ENOUGH) {
     this.#end = end;
+    this.#enough = most;
     this.#questions = [];
     this.#last = -1;
     this.#fetching = null;
@@ -48,14 +51,15 @@ export class Ahead {
 
   /** Fetch more when few are left; resolves when they are here. */
   async refill() {
-    if (this.#complete || this.#questions.length >= ENOUGH) return;
+    if (this.#complete || this.#questions.length >= this.#enough) return;
     this.#fetching ??= this.#fetch();
     await this.#fetching;
   }
 
   async #fetch() {
     const round = this.#round;
-    const { status, body } = await requestUntilAnswered(`${this.#url}?after=${this.#last}&limit=${FETCH}`);
+    const limit = this.#enough < ENOUGH ? this.#enough - this.#questions.length : FETCH;
+    const { status, body } = await requestUntilAnswered(`${this.#url}?after=${this.#last}&limit=${limit}`);
     if (round !== this.#round) return; // begun anew in the meantime
     this.#fetching = null;
     // Anything but 200 is for the session's state to explain.

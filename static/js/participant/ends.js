@@ -5,11 +5,12 @@ import { fill, show } from "./sheets.js";
 const BACK_AFTER_S = 15;
 
 /** Show the end `id`; `end` says what the panel wants, if there is one. */
-export function showEnd(id, { code, address, submit }) {
+export function showEnd(id, { code, address, submit, look }) {
   const section = show(id);
+  if (look && id === "finished") offerLook(part(section, "look"), look);
   if (code) offerCode(part(section, "code"), code);
   if (submit) offerSubmit(part(section, "submit"), submit, code);
-  else if (address) offerWayBack(part(section, "back"), new URL(address));
+  else if (address) offerWayBack(part(section, "back"), new URL(address), Boolean(look));
   else part(section, "close");
 }
 
@@ -45,10 +46,22 @@ function offerSubmit(form, { address, assignment }, code) {
   form.elements.code.value = code;
 }
 
-function offerWayBack(element, address) {
+/* Their own look; what shows it is loaded only here, where it is needed. */
+async function offerLook(element, look) {
+  element.querySelector("a").href = look;
+  const { tease } = await import("./look-teaser.js");
+  await tease(element, look);
+}
+
+/** Whoever has something to look at is not taken away from it. */
+function offerWayBack(element, address, stays) {
   const link = element.querySelector("a");
   fill(link, { place: address.host });
   link.href = address;
+  if (stays) {
+    for (const part of element.querySelectorAll("[data-countdown], button")) part.hidden = true;
+    return;
+  }
   const countdown = element.querySelector("[data-countdown]");
   let left = BACK_AFTER_S;
   const tick = () => {

@@ -96,7 +96,7 @@ async function mainQuestions(state) {
 
 /** Ask all questions of a part, up to index `end`, `answered` of `total` being done already. */
 async function askQuestions(state, { answered, total, end, breaks = new Set() }) {
-  ahead.restart(state.questions, end);
+  ahead.restart(state.questions, end, state.ahead);
   if (!state.questions.length) throw new Error(`there is nothing to ask in ${state.phase}`);
   let last = null; // the answer that may be taken back
   for (let question; (question = await nextQuestion()); ) {

@@ -38,10 +38,17 @@ def test_a_resumed_run_may_have_other_workers_and_no_other_steps(tmp_path):
 
 def test_raters_left_out_are_counted_and_named_in_the_log(tmp_path):
     left_out = [f"rater{n}" for n in range(25)]
-    dataset = {"sha256": "0", "raters_left_out": 25, "left_out": left_out}
+    dataset = {
+        "sha256": "0",
+        "raters_left_out": 25,
+        "left_out": left_out,
+        "training_judgments": 90,
+        "unaligned_judgments": 3,
+    }
     run = {"system": "test", "preset": "tiny", "backbone": None, "settings": {}, "dataset": dataset}
     open_run(tmp_path / "run", run, resume=False)
     log = (tmp_path / "run/log.txt").read_text()
     assert "raters left out: 25 had too few answers" in log
     assert "rater0, rater1, " in log
     assert "rater19 and 5 more" in log
+    assert "answers left out where pixels are compared: 3 of 90, whose two images do not show" in log
