@@ -22,8 +22,8 @@ serve: $(VENV)/run.stamp  ## The site on http://127.0.0.1:8000 (PORT=…)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 16 config.wsgi:application
 
-worker: $(VENV)/run.stamp  ## The worker that renders, exports, trains and reports
-	@$(BIN)/celery -A config worker --concurrency 2 --loglevel INFO
+worker: $(VENV)/run.stamp  ## The worker that renders, exports, trains and reports, and what is done by the clock
+	@$(BIN)/celery -A config worker --beat --concurrency 2 --loglevel INFO
 
 test: check  ## All checks and tests, a real browser included
 	@$(BIN)/python -m tests.chromium --install
@@ -62,5 +62,5 @@ $(VENV)/run.stamp: $(BIN)/python pyproject.toml requirements.lock
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@echo "Installing what the tests need."
-	@$(BIN)/pip install --quiet --constraint requirements.lock --editable ".[dev,diffusion,heic,postgres]"
+	@$(BIN)/pip install --quiet --constraint requirements.lock --editable ".[dev,diffusion,heic,postgres,sentry]"
 	@touch $@

@@ -50,3 +50,4 @@ def test_the_web_process_loads_no_torch():
     loaded = loaded_after(code)
     assert "django" in loaded
     assert not loaded & {"torch", "torchvision", "transformers", "timm", "lpips", "diffusers", "accelerate"}
+    assert "sentry_sdk" not in loaded  # only with SENTRY_DSN

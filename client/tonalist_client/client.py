@@ -112,14 +112,30 @@ class Client:
         return self.post(f"runs/{_id(run)}/adaptations/", fields)
 
     def style(
-        self, liked: Files, photos: Files, *, strength: float = 1.0, run: Row | str = "", system: str = ""
+        self,
+        liked: Files,
+        photos: Files,
+        *,
+        strength: float = 1.0,
+        run: Row | str = "",
+        system: str = "",
+        masks: Files = (),
+        preset: Path | str = "",
+        **fields: Any,
     ) -> Row:
         """Read a style from liked photos and give it to others; `wait` for it, then `save` what came of them.
 
         It is read by a finished `run`, or by a `system` that needs no training: pif_lite where neither is named.
+        `masks` have the photos' names (deep_photo). Where `liked` is [] it is a `preset` of that run
+        (neural_preset), or in `words=["exposure=dark"]` (pif). `name="Dusk"` names it.
         """
         reader = {"run": _id(run)} if run else {"system": system or "pif_lite"}
-        return self._send("styles/", {**reader, "strength": strength}, {"liked": liked, "photos": photos})
+        files = {"liked": liked, "photos": photos, "masks": masks, "preset": [preset] if preset else []}
+        return self._send("styles/", {**reader, **fields, "strength": strength}, files)
+
+    def mix_styles(self, style: Row | str, other: Row | str, *, share: float = 0.5, **fields: Any) -> Row:
+        """A new style with this `share` of the other, on the photos of the first; `wait` for it."""
+        return self.post(f"photos/{_id(style)}/mix/", {"other": _id(other), "share": share, **fields})
 
     def render(self, run: Row | str, rater: str, photos: Files, *, strength: float = 1.0) -> Row:
         """Give photos the taste of a rater of the run's dataset; `wait` for it, then `save` what came of them."""

@@ -48,6 +48,35 @@ def test_the_same_references_are_adapted_to_once(dataset):
     assert profiles.bytes_per_rater == 12
 
 
+class Asked(MeanColour):
+    """Remembers what it was shown."""
+
+    def adapt(self, references):
+        self.references = references
+        return super().adapt(references)
+
+
+def test_the_original_goes_with_the_preferred_image(dataset):
+    """Reversed it stays; of mismatched pairs it is that of the preferred image's scene."""
+    system, own = Asked(), references(dataset, "rater0")
+    shown = {
+        "own": own,
+        "reversed": [(rejected, preferred) for preferred, rejected in own],
+        "mismatched": [
+            (preferred, other) for (preferred, _), (_, other) in zip(own, own[1:] + own[:1], strict=True)
+        ],
+    }
+    profiles = Profiles(system, dataset)
+    for key, pairs in shown.items():
+        profiles.know(key, pairs)
+        profiles[key]
+        for (preferred, _), (answered, _), pair in zip(pairs, own, system.references, strict=True):
+            scene = dataset.images[preferred].scene_id
+            assert scene == dataset.images[answered].scene_id
+            neutral = dataset.neutral_image_of(scene)
+            assert np.array_equal(pair.original, dataset.image(neutral, system.reference_size))
+
+
 def test_a_stopped_report_goes_on_with_what_was_adapted(dataset, tmp_path):
     own = references(dataset, "rater0")
     first, second = Counting(), Counting()
