@@ -224,6 +224,7 @@ def test_who_has_the_address_of_a_session_has_its_look(client, world):
     ):
         reply = client.get(reverse(f"look:{address}", args=gaps))
         assert reply.status_code == 200, address
+        assert reply.getvalue(), address  # read to its end, a file closes itself
 
 
 @pytest.mark.parametrize("area", [*AREAS, "others"])
