@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from collection.export.manifest import manifest_write
+from collection.headers import PERMISSIONS_POLICY
 from collection.models import (
     Invitation,
     Membership,
@@ -47,6 +48,16 @@ from variants.models import PhotoJob, RenderJob
 pytestmark = pytest.mark.django_db
 
 Address = tuple[str, str, tuple[str, ...]]
+
+
+SANDBOXED = {"evaluation:report-html", "evaluation:report-pictures"}
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": PERMISSIONS_POLICY,
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 def addresses() -> list[Address]:
@@ -259,7 +270,7 @@ def test_who_may_use_what(area, people, world):
                     for offer, least in offers
                     if least is not None and least not in MAY[actor] and actor != "nobody"
                 ]
-                if fault := _fault(reply, actor, needs):
+                if fault := _fault(reply, actor, needs) or _loose(reply, name):
                     wrong.append(f"{method} {name} as {actor}: {reply.status_code}, {fault}")
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
@@ -306,6 +317,19 @@ def _offered(reply: HttpResponseBase, address: str) -> set[tuple[str, str]]:
     actions = [re.search(r'action="([^"?#]*)', form) for form in forms]
     links = re.findall(r'<a\b[^>]*href="(/[^"?#]*)', reply.text)
     return {("POST", found[1] if found else address) for found in actions} | {("GET", each) for each in links}
+
+
+def _loose(reply: HttpResponseBase, name: str) -> str:
+    """What a browser is not told; a report has its style and script inside, in a sandbox of no origin."""
+    policy = reply.headers.get("Content-Security-Policy", "")
+    if "default-src 'none'" not in policy or "frame-ancestors 'none'" not in policy:
+        return "no content policy"
+    if "unsafe" in policy and not (name in SANDBOXED and "sandbox allow-scripts allow-forms" in policy):
+        return f"a loose content policy: {policy}"
+    for header, value in HEADERS.items():
+        if reply.headers.get(header) != value:
+            return f"{header} is {reply.headers.get(header)!r}"
+    return ""
 
 
 def _fault(reply: HttpResponseBase, actor: str, needs: Needs | None) -> str:

@@ -40,7 +40,7 @@ View = Callable[..., HttpResponse]
 
 
 def participant_page(view: View) -> View:
-    """In the visitor's language, kept by nobody, with nothing from elsewhere in it."""
+    """In the visitor's language, kept by nobody."""
 
     @wraps(view)
     def page(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -49,7 +49,6 @@ def participant_page(view: View) -> View:
             response = _too_many(request, wait) if wait else view(request, *args, **kwargs)
             response.headers["Content-Language"] = get_language()
             language_remember(request, response)
-        response.headers.setdefault("Content-Security-Policy", content_policy())
         return response
 
     return never_cache(page)
@@ -59,14 +58,6 @@ def _too_many(request: HttpRequest, wait: int) -> HttpResponse:
     response = notice_render(request, "too_many")
     response.headers["Retry-After"] = str(wait)
     return response
-
-
-def content_policy(*, form_action: str = "'self'", frame_ancestors: str = "'none'") -> str:
-    """Nothing from elsewhere, and no script or style inside the page."""
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        f"form-action {form_action}; base-uri 'none'; frame-ancestors {frame_ancestors}"
-    )
 
 
 def speak(request: HttpRequest, study: Study) -> None:

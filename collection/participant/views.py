@@ -16,11 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from collection.cookies import DEVICE_COOKIE, PERSON_COOKIE, cookie_set
 from collection.design.protocol import Protocol
 from collection.design.recruiting import Recruiting
+from collection.headers import content_policy
 from collection.models import Person, Session, Study
 from collection.participant.links import INVITATION, Link, LinkError
 from collection.participant.pages import (
     MTURK,
-    content_policy,
     notice_render,
     page_render,
     participant_page,

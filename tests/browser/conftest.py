@@ -84,6 +84,7 @@ def visit(browser, live_server):
     for visited in visits:
         visited.context.close()
     assert [visited.foreign() for visited in visits] == [[] for _ in visits]
+    assert [fault for each in visits for fault in each.faults if "Content Security Policy" in fault] == []
 
 
 @pytest.fixture
