@@ -31,6 +31,7 @@ from collection.services.retention import retention_due
 from collection.services.webhooks import deliveries_overdue
 from config.celery import app
 from config.environment import PRINTED
+from config.second_factors import unreadable
 from learning.backbones import HUB_NAMES, TONE_STATISTICS
 from learning.selectors import photos_overdue
 from learning.weights import weights_missing
@@ -190,6 +191,7 @@ def _accounts() -> Finding:
         accounts = get_user_model()._default_manager.filter(is_active=True)
         n, n_all = accounts.count(), accounts.filter(is_superuser=True).count()
         n_second = Authenticator.objects.filter(type=Authenticator.Type.TOTP, user__in=accounts).count()
+        n_unreadable = unreadable()
         n_without = Study.objects.filter(preview_of=None).exclude(memberships__role=Role.OWNER).count()
     except DatabaseError:
         return Finding("Accounts", "fault", "not counted: the database does not answer", "mend it first")
@@ -203,6 +205,13 @@ def _accounts() -> Finding:
             "" if settings.SIGN_UP == "closed" else ", or sign up as the first"
         )
         return Finding("Accounts", "note", detail, fix)
+    if n_unreadable:
+        return Finding(
+            "Accounts",
+            "fault",
+            f"{detail}; {n_unreadable} second factors cannot be read with this SECRET_KEY",
+            "put the old key into SECRET_KEY_FALLBACKS, or delete them in the admin",
+        )
     if n_without:
         return Finding(
             "Accounts",

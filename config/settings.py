@@ -34,6 +34,7 @@ TONALIST_DATA = data_folder(default=BASE_DIR / "data")
 
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = secret_key(debug=DEBUG, data=TONALIST_DATA)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # what older keys have signed still holds
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -129,6 +130,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # Axes counts an account's tries from one address. These hold for all addresses together, and for codes of
 # the second factor; an office may sit behind one address.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "300/m/ip,60/h/key", "signup": "60/m/ip"}
+MFA_ADAPTER = "config.second_factors.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Tonalist"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # a site without mail has second factors too
