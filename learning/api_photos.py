@@ -22,7 +22,8 @@ from learning.access import photos_for, photos_of, run_for, runs_of
 from learning.models import Photo, PhotoRequest
 from learning.photo_files import has_preset, photo_file_response, preset_file_response
 from learning.services import PhotosRefused
-from learning.services.photos import MAX_BYTES, MAX_LIKED, MAX_LIKED_BYTES, MAX_PHOTOS
+from learning.services.photos import MAX_BYTES, MAX_PHOTOS
+from learning.services.styles import MAX_LIKED, MAX_LIKED_BYTES
 from learning.systems import MAX_STRENGTH, UNTRAINED
 
 FIELDS_BYTES = 1_000_000

@@ -12,15 +12,8 @@ from learning.access import runs_of
 from learning.forms import rater_choices
 from learning.models import PhotoRequest
 from learning.raters import DatasetRater
-from learning.services.photos import (
-    KEEP,
-    MAX_BYTES,
-    MAX_LIKED,
-    MAX_LIKED_BYTES,
-    MAX_PHOTOS,
-    MAX_PIXELS,
-    PRESET_SUFFIXES,
-)
+from learning.services.photos import KEEP, MAX_BYTES, MAX_PHOTOS, MAX_PIXELS
+from learning.services.styles import MAX_LIKED, MAX_LIKED_BYTES, PRESET_SUFFIXES
 from learning.systems import KEEP_PRESETS, MAX_STRENGTH, PHOTO_READERS, UNTRAINED
 from learning.systems.concepts import SLIDERS
 from variants.jobs import Job

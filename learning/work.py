@@ -11,7 +11,8 @@ from learning.data.dataset import PreferenceDataset
 from learning.data.masks import Labels, read_mask
 from learning.models import Photo, PhotoRequest, Run
 from learning.photo_files import PRESET
-from learning.services.photos import LIMITS, PRESET_SUFFIXES
+from learning.services.photos import LIMITS
+from learning.services.styles import PRESET_SUFFIXES
 from learning.systems import KEEP_PRESETS, make_config, system_module
 from learning.systems.deep_photo import SegmentError
 from learning.systems.interface import (

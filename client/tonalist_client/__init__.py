@@ -1,6 +1,6 @@
 """Reads and steers the studies of a Tonalist site."""
 
-from tonalist_client.client import Client, Study
+from tonalist_client.client import Client
 from tonalist_client.errors import (
     ApiError,
     ChangedMeanwhile,
@@ -18,6 +18,7 @@ from tonalist_client.errors import (
     Unreachable,
 )
 from tonalist_client.rows import Rows
+from tonalist_client.study import Study
 
 __all__ = [
     "ApiError",

@@ -1,9 +1,6 @@
-"""The site, and one of its studies."""
+"""The site."""
 
 import contextlib
-import datetime as dt
-import json
-import random
 import re
 import time
 import uuid
@@ -16,16 +13,10 @@ import httpx
 
 from tonalist_client.errors import DownloadChanged, JobFailed, JobTimeout, Unreachable, error_of
 from tonalist_client.rows import Row, Rows
+from tonalist_client.study import Study
+from tonalist_client.tries import TRIED_AGAIN, TRIES, Tries
+from tonalist_client.wire import id_of, json_of, parameters_of
 
-TRIED_AGAIN = (429, 502, 503, 504)
-TRIES = 6
-PATIENCE = 120.0
-"""Seconds of waiting between the tries of one request, all together."""
-AWAY_PATIENCE = 10.0
-"""The same where nobody answers at that address."""
-LONGEST_WAIT = 60.0
-NO_USE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.ProxyError)
-"""What no second try mends."""
 TELLS_A_SECRET = re.compile(r"webhooks/[^/]+/secret/|studies/[^/]+/webhooks/")
 """Where a POST takes no idempotency key, as its reply is kept nowhere."""
 PAGE = 1000
@@ -85,10 +76,10 @@ class Client:
     def studies(self, **filters: Any) -> Rows:
         return self.rows("studies/", **filters)
 
-    def study(self, slug: str) -> "Study":
+    def study(self, slug: str) -> Study:
         return Study(self, slug)
 
-    def create_study(self, name: str, **fields: Any) -> "Study":
+    def create_study(self, name: str, **fields: Any) -> Study:
         """A draft; fields as in a study's YAML file: protocol, scenes, recruiting, …"""
         return Study(self, self.post("studies/", {"name": name, **fields})["slug"])
 
@@ -97,19 +88,19 @@ class Client:
 
     def train(self, export: Row | str, system: str = "upe", preset: str = "tiny", **fields: Any) -> Row:
         """Start a run on a dataset; `wait` for it."""
-        return self.post("runs/", {"export": _id(export), "system": system, "preset": preset, **fields})
+        return self.post("runs/", {"export": id_of(export), "system": system, "preset": preset, **fields})
 
     def report(self, runs: list[Row | str], **fields: Any) -> Row:
         """Order a report of finished runs on one dataset; `wait` for it, then `report_data`."""
-        return self.post("reports/", {"runs": [_id(run) for run in runs], **fields})
+        return self.post("reports/", {"runs": [id_of(run) for run in runs], **fields})
 
     def report_data(self, report: Row | str) -> Row:
         """All figures of a report."""
-        return self.get(f"reports/{_id(report)}/report.json")
+        return self.get(f"reports/{id_of(report)}/report.json")
 
     def read_raters(self, run: Row | str, **fields: Any) -> Row:
         """Make the profiles of many raters of a run (`whose`, `references`); `wait` for it."""
-        return self.post(f"runs/{_id(run)}/adaptations/", fields)
+        return self.post(f"runs/{id_of(run)}/adaptations/", fields)
 
     def style(
         self,
@@ -129,26 +120,26 @@ class Client:
         `masks` have the photos' names (deep_photo). Where `liked` is [] it is a `preset` of that run
         (neural_preset), or in `words=["exposure=dark"]` (pif). `name="Dusk"` names it.
         """
-        reader = {"run": _id(run)} if run else {"system": system or "pif_lite"}
+        reader = {"run": id_of(run)} if run else {"system": system or "pif_lite"}
         files = {"liked": liked, "photos": photos, "masks": masks, "preset": [preset] if preset else []}
         return self._send("styles/", {**reader, **fields, "strength": strength}, files)
 
     def mix_styles(self, style: Row | str, other: Row | str, *, share: float = 0.5, **fields: Any) -> Row:
         """A new style with this `share` of the other, on the photos of the first; `wait` for it."""
-        return self.post(f"photos/{_id(style)}/mix/", {"other": _id(other), "share": share, **fields})
+        return self.post(f"photos/{id_of(style)}/mix/", {"other": id_of(other), "share": share, **fields})
 
     def render(self, run: Row | str, rater: str, photos: Files, *, strength: float = 1.0) -> Row:
         """Give photos the taste of a rater of the run's dataset; `wait` for it, then `save` what came of them."""
         fields = {"rater": rater, "strength": strength}
-        return self._send(f"runs/{_id(run)}/photos/", fields, {"photos": photos})
+        return self._send(f"runs/{id_of(run)}/photos/", fields, {"photos": photos})
 
     def change_style(self, style: Row | str, **fields: Any) -> Row:
         """`strength=0.5`, `strengths={"exposure": 0.25}`: its photos are rendered again; `wait` for it."""
-        return self.post(f"photos/{_id(style)}/change/", fields)
+        return self.post(f"photos/{id_of(style)}/change/", fields)
 
     def delete_photos(self, photos: Row | str) -> None:
         """Of a style, or of `render`: with all that was made of them."""
-        self.request("DELETE", f"photos/{_id(photos)}/")
+        self.request("DELETE", f"photos/{id_of(photos)}/")
 
     def save(self, address: str, path: Path | str) -> Path:
         """A file at an address that the site gave, such as `style["photos"][0]["files"]["result"]`."""
@@ -166,7 +157,7 @@ class Client:
                 for name, paths in files.items()
                 for each in paths
             ]
-            return _json(self.request("POST", path, data=dict(fields), files=parts, headers=headers))
+            return json_of(self.request("POST", path, data=dict(fields), files=parts, headers=headers))
 
     def wait(self, job: Row, *, timeout: float = 24 * 3600, every: float = 2.0) -> Row:
         """The job once it is done. Raises JobFailed, or JobTimeout after so many seconds."""
@@ -195,7 +186,7 @@ class Client:
         tries = Tries(self._tries, self._sleep)
         while True:
             try:
-                self._download_on(f"exports/{_id(export)}/archive/", part, noted)
+                self._download_on(f"exports/{id_of(export)}/archive/", part, noted)
             except httpx.TransportError as error:
                 if tries.another(error):
                     continue
@@ -206,18 +197,18 @@ class Client:
 
     def get(self, path: str, **parameters: Any) -> Row:
         """Any address below /api/v1/."""
-        return _json(self.request("GET", path, params=_parameters(parameters)))
+        return json_of(self.request("GET", path, params=parameters_of(parameters)))
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Row:
         """Done once, however often it has to be tried; where the reply tells a secret it is sent once."""
         if TELLS_A_SECRET.search(self._url(path).path):
-            return _json(self.request("POST", path, tries=1, json=dict(body or {})))
+            return json_of(self.request("POST", path, tries=1, json=dict(body or {})))
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return _json(self.request("POST", path, json=dict(body or {}), headers=headers))
+        return json_of(self.request("POST", path, json=dict(body or {}), headers=headers))
 
     def new_secret(self, webhook: Row | str) -> str:
         """Of a webhook: it is told now and never again, and the one before signs nothing any more."""
-        return str(self.post(f"webhooks/{_id(webhook)}/secret/")["secret"])
+        return str(self.post(f"webhooks/{id_of(webhook)}/secret/")["secret"])
 
     def rows(self, path: str, **parameters: Any) -> Rows:
         def pages() -> Iterator[list[Row]]:
@@ -267,145 +258,3 @@ class Client:
             with part.open("ab" if have else "wb") as file:
                 for piece in response.iter_bytes():
                     file.write(piece)
-
-
-class Tries:
-    """Of one request: how many there were, and how long was waited between them."""
-
-    def __init__(self, most: int, sleep: Callable[[float], None]) -> None:
-        self._most, self._sleep = most, sleep
-        self._done, self._waited = 0, 0.0
-
-    def __str__(self) -> str:
-        return f"tried {self._done} times in {self._waited:.0f} s of waiting"
-
-    def another(self, failed: httpx.Response | httpx.TransportError) -> bool:
-        """Whether to try again, after a wait: twice as long each time, spread so that clients part."""
-        self._done += 1
-        if self._done >= self._most or isinstance(failed, NO_USE):
-            return False
-        wait = min(LONGEST_WAIT, 2 ** (self._done - 1)) * random.uniform(0.5, 1)
-        if isinstance(failed, httpx.Response):
-            wait = max(wait, _retry_after(failed))
-        is_away = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
-        if self._waited + wait > (AWAY_PATIENCE if is_away else PATIENCE):
-            return False
-        self._waited += wait
-        self._sleep(wait)
-        return True
-
-
-class Study:
-    """One study of the site. Nothing is read before it is asked for."""
-
-    def __init__(self, client: Client, slug: str) -> None:
-        self.client, self.slug = client, slug
-
-    def __repr__(self) -> str:
-        return f"Study({self.slug!r})"
-
-    def read(self) -> Row:
-        return self.client.get(self._path())
-
-    def change(self, **fields: Any) -> Row:
-        """`protocol={"n_main": 60}`; what is left out stays. Raises ChangedMeanwhile where somebody was faster."""
-        read = self.client.request("GET", self._path())
-        headers = {"If-Match": read.headers["ETag"]}
-        return _json(self.client.request("PATCH", self._path(), json=fields, headers=headers))
-
-    def yaml(self) -> str:
-        """All of it as one file, from which it can be made again."""
-        return self.client.request("GET", self._path("file/")).text
-
-    def open(self) -> Row:
-        return self.client.post(self._path("open/"))
-
-    def pause(self) -> Row:
-        return self.client.post(self._path("pause/"))
-
-    def close(self) -> Row:
-        """For good."""
-        return self.client.post(self._path("close/"))
-
-    def clone(self, name: str) -> "Study":
-        """A draft with the same protocol, scenes and pairs."""
-        return Study(self.client, self.client.post(self._path("clone/"), {"name": name})["slug"])
-
-    def scenes(self, **filters: Any) -> Rows:
-        return self.client.rows(self._path("scenes/"), **filters)
-
-    def renditions(self, **filters: Any) -> Rows:
-        return self.client.rows(self._path("renditions/"), **filters)
-
-    def pairs(self, **filters: Any) -> Rows:
-        return self.client.rows(self._path("pairs/"), **filters)
-
-    def raters(self, **filters: Any) -> Rows:
-        return self.client.rows(self._path("raters/"), **filters)
-
-    def sessions(self, **filters: Any) -> Rows:
-        return self.client.rows(self._path("sessions/"), **filters)
-
-    def judgments(self, **filters: Any) -> Rows:
-        """`kind`, `rater`, `scene`, `since`, `until`."""
-        return self.client.rows(self._path("judgments/"), **filters)
-
-    def judgments_stream(self, **filters: Any) -> Iterator[Row]:
-        """All at once, the oldest first: quicker than pages, but it does not go on where it broke off."""
-        with self.client._http.stream(
-            "GET", self._path("judgments.ndjson"), params=_parameters(filters)
-        ) as response:
-            if not response.is_success:
-                response.read()
-                raise error_of(response)
-            for line in response.iter_lines():
-                yield json.loads(line)
-
-    def verdicts(self, **filters: Any) -> Rows:
-        return self.client.rows(self._path("verdicts/"), **filters)
-
-    def webhooks(self) -> Rows:
-        return self.client.rows(self._path("webhooks/"))
-
-    def add_webhook(self, address: str, events: list[str]) -> Row:
-        """The new webhook, with its `secret`, which is told now and never again."""
-        return self.client.post(self._path("webhooks/"), {"address": address, "events": events})
-
-    def statistics(self) -> Row:
-        """As they were computed last."""
-        return self.client.get(self._path("statistics/"))
-
-    def exports(self) -> Rows:
-        return self.client.rows(self._path("exports/"))
-
-    def export(self, layout: str = "folder") -> Row:
-        """Order a dataset; `client.wait` for it, then `client.download`."""
-        return self.client.post(self._path("exports/"), {"layout": layout})
-
-    def _path(self, rest: str = "") -> str:
-        return f"studies/{self.slug}/{rest}"
-
-
-def _json(response: httpx.Response) -> Row:
-    if not response.content:
-        return {}
-    found: Row = response.json()
-    return found
-
-
-def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Times as ISO 8601; without those that are None. None at all for none: an address may have its own."""
-    given = {name: value for name, value in parameters.items() if value is not None}
-    return {
-        name: value.isoformat() if isinstance(value, dt.date) else value for name, value in given.items()
-    } or None
-
-
-def _id(row: Row | str) -> str:
-    return row if isinstance(row, str) else str(row["id"])
-
-
-def _retry_after(response: httpx.Response) -> float:
-    with contextlib.suppress(ValueError):
-        return min(LONGEST_WAIT, float(response.headers.get("Retry-After", "")))
-    return 0

@@ -23,11 +23,9 @@ from learning.services.photos import (
     photos_delete,
     photos_expire,
     photos_request,
-    style_change,
-    style_mix,
-    style_request,
 )
 from learning.services.runs import RunRefused, run_cancel, run_create, run_resume
+from learning.services.styles import style_change, style_mix, style_request
 
 __all__ = [
     "AdaptationRefused",

@@ -1,4 +1,4 @@
-"""Uploaded photos, to be rendered to a rater's taste. The web process stores their bytes and decodes none."""
+"""Uploaded photos, to be rendered to a rater's taste or to a style. The web process stores their bytes and decodes none."""
 
 import datetime as dt
 import shutil
@@ -14,31 +14,15 @@ from django.utils import timezone
 
 from collection.models import Rater
 from collection.services.audit import audit_record
-from learning.data.masks import masks_by_photo
 from learning.models import Photo, PhotoRequest, Run
 from learning.raters import dataset_raters
-from learning.systems import (
-    KEEP_PRESETS,
-    MAX_STRENGTH,
-    MIXERS,
-    PHOTO_READERS,
-    TAKE_MASKS,
-    TAKE_WORDS,
-    UNTRAINED,
-)
-from learning.systems.concepts import checked, checked_words
+from learning.systems import MAX_STRENGTH
 from variants.jobs import STALE_AFTER, Job, new_public_id
 from variants.tone.images import Limits
 
 MAX_PHOTOS = 12
-MAX_LIKED = 50
-"""Photos that a taste is read from."""
-MAX_LIKED_BYTES = 400_000_000
-"""Of them together."""
 MAX_BYTES = 40_000_000
 """Of one photo."""
-PRESET_SUFFIXES = (".safetensors", ".npz")
-MAX_PRESET_BYTES = 1_000_000
 MAX_PIXELS = 24_000_000
 """Of one photo; 24 megapixels take 1.5 GB of the worker's memory."""
 KEEP = dt.timedelta(days=7)
@@ -66,153 +50,14 @@ def photos_request(
             or too large ones. Then nothing stays behind.
     """
     photos_expire()
-    _check_run(run)
+    check_run(run)
     _check_rater(run, rater_id)
-    _check_photos(photos, MAX_PHOTOS, "photos")
-    _check(strength, uploaded_by)
-    return _create(
+    check_photos(photos, MAX_PHOTOS, "photos")
+    check_asked(strength, uploaded_by)
+    return request_create(
         PhotoRequest(learner=run, rater_id=rater_id, strength=strength, uploaded_by_id=uploaded_by.pk),
         photos=photos,
     )
-
-
-def style_request(
-    liked: Sequence["UploadedFile[bytes]"],
-    photos: Sequence["UploadedFile[bytes]"],
-    *,
-    uploaded_by: AbstractBaseUser,
-    run: Run | None = None,
-    system: str = "",
-    strength: float = 1.0,
-    name: str = "",
-    masks: Sequence["UploadedFile[bytes]"] = (),
-    preset: "UploadedFile[bytes] | None" = None,
-    words: Mapping[str, str] | None = None,
-) -> PhotoRequest:
-    """A job that reads a style and renders photos to it; `enqueue()` starts it.
-
-    Args:
-        liked: photos whose tones are liked; or else `preset` or `words`.
-        photos: what is rendered.
-        uploaded_by: who alone sees it.
-        run: a run that is done, of a system that reads photos; or else
-        system: one that needs no training.
-        strength: 0 leaves the photos as they are, 1 is the system's own measure.
-        name: of the style; by default after what it is read from.
-        masks: of liked photos and of photos, by name; for systems that edit segment by segment.
-        preset: a file that this run has made.
-        words: attribute of each concept.
-
-    Raises:
-        PhotosRefused: the system cannot do this, or there are no photos, too many or too large ones.
-    """
-    photos_expire()
-    if run is not None:
-        _check_run(run)
-        if run.system not in PHOTO_READERS:
-            raise PhotosRefused(f"{run.system} reads answers; it cannot read a taste from photos alone")
-    elif system not in UNTRAINED:
-        raise PhotosRefused(f"{system!r} is not one of {', '.join(UNTRAINED)}, which need no training")
-    request = PhotoRequest(
-        learner=run,
-        system="" if run else system,
-        strength=strength,
-        uploaded_by_id=uploaded_by.pk,
-        words=dict(words or {}),
-    )
-    _check_source(request, liked, preset)
-    _check_photos(photos, MAX_PHOTOS, "photos of your own")
-    by_photo = _masks_of(request, masks, liked, photos)
-    _check(strength, uploaded_by)
-    request.name = (name.strip() or _name_of(liked, preset, request.words))[:80]
-    kept = {f"uploaded{Path(preset.name or '').suffix}": preset} if preset else {}
-    return _create(request, photos=photos, liked=liked, masks=by_photo, beside=kept)
-
-
-@transaction.atomic
-def style_change(
-    request: PhotoRequest, *, strength: float, strengths: Mapping[str, float] | None = None
-) -> None:
-    """Render the photos again with another strength, or with concepts set by hand; `enqueue()` starts it.
-
-    Raises:
-        PhotosRefused: the request is at work or failed, or a value cannot be.
-    """
-    strengths = dict(strengths or {})
-    learned = request.learned or {}
-    if unknown := sorted(strengths.keys() - learned.keys()):
-        raise PhotosRefused(f"this style has no concept {unknown[0]!r}")
-    if strengths:
-        try:
-            checked(request.reader, strengths)
-        except ValueError as error:
-            raise PhotosRefused(str(error)) from error
-    _check_strength(strength)
-    # One of two who press at once changes it; the other is told.
-    done = PhotoRequest.objects.filter(pk=request.pk, state=Job.State.DONE, rater_id="")
-    if not done.update(
-        state=Job.State.QUEUED, strength=strength, strengths=strengths, finished_at=None, done=0
-    ):
-        raise PhotosRefused("only a style that is done can be changed; wait until it is")
-    request.refresh_from_db()
-    request.photos.filter(is_liked=False, state=Photo.State.RENDERED).update(state=Photo.State.WAITING)
-
-
-@transaction.atomic
-def style_mix(
-    request: PhotoRequest, other: PhotoRequest, *, share: float, uploaded_by: AbstractBaseUser, name: str = ""
-) -> PhotoRequest:
-    """A new style of two, on the photos of the first; `enqueue()` starts it. Opposite tastes cancel.
-
-    Args:
-        request: a style that is done, with its photos.
-        other: another, by the same reader.
-        share: of the other, from 0 to 1.
-        uploaded_by: who alone sees it.
-        name: of the mix; by default both names.
-
-    Raises:
-        PhotosRefused: one is not done, they have different readers, or the reader cannot mix.
-    """
-    photos_expire()
-    for style in (request, other):
-        if not style.is_style or style.state != Job.State.DONE:
-            raise PhotosRefused(f"{style.taste_words} is not a style that is done")
-    if request.pk == other.pk:
-        raise PhotosRefused("a style cannot be mixed with itself; choose another one")
-    if (request.learner_id, request.system) != (other.learner_id, other.system):
-        raise PhotosRefused(
-            f"{request.taste_words} is read by {request.reader} and {other.taste_words} by another run or system; "
-            "only styles of one can be mixed"
-        )
-    if request.reader not in MIXERS:
-        raise PhotosRefused(f"{request.reader} cannot mix styles; {', '.join(MIXERS)} can")
-    if not 0 <= share <= 1:
-        raise PhotosRefused(f"share is {share:g}; it must be from 0 to 1")
-    _check(request.strength, uploaded_by)
-    made = PhotoRequest(
-        learner=request.learner,
-        system=request.system,
-        strength=request.strength,
-        uploaded_by_id=uploaded_by.pk,
-        name=(name.strip() or f"{request.taste_words[:38]} + {other.taste_words[:38]}"),
-        mixture=[
-            {"name": style.taste_words, "share": part, "strengths": style.strengths}
-            for style, part in ((request, 1 - share), (other, share))
-        ],
-    )
-    own = list(request.photos.filter(is_liked=False))
-    try:
-        return _create(
-            made,
-            photos=[_Copied(Path(request.folder) / str(photo.index) / "upload", photo.name) for photo in own],
-            beside={
-                f"mixed-{number}.safetensors": _Copied(Path(style.folder) / "profile.safetensors")
-                for number, style in enumerate((request, other))
-            },
-        )
-    except OSError as error:
-        raise PhotosRefused("the files of one of the two styles are gone") from error
 
 
 def photos_delete(request: PhotoRequest) -> None:
@@ -242,7 +87,7 @@ def _is_at_work(request: PhotoRequest) -> bool:
     return request.state == Job.State.RUNNING and beat is not None and beat > timezone.now() - STALE_AFTER
 
 
-def _check_run(run: Run) -> None:
+def check_run(run: Run) -> None:
     if run.state != Job.State.DONE or not Path(run.folder).is_dir():
         raise PhotosRefused("only a run that is done, and whose folder is there, can render photos")
 
@@ -254,19 +99,19 @@ def _check_rater(run: Run, rater_id: str) -> None:
         raise PhotosRefused(f"the rater {rater_id[:8]} has withdrawn; nothing is made of their answers")
 
 
-def _check_strength(strength: float) -> None:
+def check_strength(strength: float) -> None:
     if not 0 <= strength <= MAX_STRENGTH:
         raise PhotosRefused(f"strength is {strength:g}; it must be from 0 to {MAX_STRENGTH:g}")
 
 
-def _check(strength: float, uploaded_by: AbstractBaseUser) -> None:
-    _check_strength(strength)
+def check_asked(strength: float, uploaded_by: AbstractBaseUser) -> None:
+    check_strength(strength)
     under_way = PhotoRequest.objects.filter(uploaded_by=uploaded_by.pk, state__in=("queued", "running"))
     if under_way.count() >= MAX_UNDER_WAY:
         raise PhotosRefused(f"{MAX_UNDER_WAY} of your requests wait already; let one of them end first")
 
 
-def _check_photos(photos: Sequence["UploadedFile[bytes]"], most: int, what: str) -> None:
+def check_photos(photos: Sequence["UploadedFile[bytes]"], most: int, what: str) -> None:
     if not 1 <= len(photos) <= most:
         raise PhotosRefused(f"choose 1 to {most} {what}; these are {len(photos)}")
     for photo in photos:
@@ -278,78 +123,8 @@ def _check_photos(photos: Sequence["UploadedFile[bytes]"], most: int, what: str)
             raise PhotosRefused(f"{photo.name} is empty (0 bytes)")
 
 
-def _check_source(
-    request: PhotoRequest, liked: Sequence["UploadedFile[bytes]"], preset: "UploadedFile[bytes] | None"
-) -> None:
-    """That the style is read from one thing, which its reader can read."""
-    if (bool(liked), bool(preset), bool(request.words)).count(True) > 1:
-        raise PhotosRefused(
-            "a style is read from liked photos, from a preset or from words; send one of them"
-        )
-    if preset:
-        if request.reader not in KEEP_PRESETS:
-            raise PhotosRefused(f"{request.reader} has no presets; a run of {', '.join(KEEP_PRESETS)} has")
-        if Path(preset.name or "").suffix not in PRESET_SUFFIXES:
-            raise PhotosRefused(
-                f"{preset.name} is no preset; its name ends in {' or '.join(PRESET_SUFFIXES)}"
-            )
-        if (preset.size or 0) > MAX_PRESET_BYTES:
-            raise PhotosRefused(f"{preset.name} is larger than a preset can be")
-    elif request.words:
-        if request.reader not in TAKE_WORDS:
-            raise PhotosRefused(f"{request.reader} knows no words; a run of {', '.join(TAKE_WORDS)} does")
-        try:
-            checked_words(request.words)
-        except ValueError as error:
-            raise PhotosRefused(str(error)) from error
-    else:
-        _check_photos(liked, MAX_LIKED, "liked photos")
-        if (total := sum(photo.size or 0 for photo in liked)) > MAX_LIKED_BYTES:
-            raise PhotosRefused(
-                f"the liked photos have {total / 1e6:.0f} MB together; at most {MAX_LIKED_BYTES // 10**6} are taken. "
-                "Smaller versions of them say the same"
-            )
-
-
-def _masks_of(
-    request: PhotoRequest,
-    masks: Sequence["UploadedFile[bytes]"],
-    liked: Sequence["UploadedFile[bytes]"],
-    photos: Sequence["UploadedFile[bytes]"],
-) -> dict[int, "UploadedFile[bytes]"]:
-    """Masks by the number of their photo."""
-    if not masks:
-        return {}
-    if request.reader not in TAKE_MASKS:
-        raise PhotosRefused(f"{request.reader} has no segments; {', '.join(TAKE_MASKS)} takes masks")
-    _check_photos(masks, MAX_LIKED + MAX_PHOTOS, "masks")
-    named = {mask.name or "": mask for mask in masks}
-    try:
-        found = masks_by_photo((mask.name or "" for mask in masks), (p.name or "" for p in (*photos, *liked)))
-    except ValueError as error:
-        raise PhotosRefused(str(error)) from error
-    if without := sum((photo.name or "") not in found for photo in liked):
-        raise PhotosRefused(f"{without} of the {len(liked)} liked photos have no mask; each needs one")
-    return {
-        index: named[found[photo.name or ""]]
-        for index, photo in enumerate((*photos, *liked))
-        if (photo.name or "") in found
-    }
-
-
-def _name_of(
-    liked: Sequence["UploadedFile[bytes]"], preset: "UploadedFile[bytes] | None", words: Mapping[str, str]
-) -> str:
-    if preset:
-        return Path(preset.name or "preset").stem
-    if words:
-        return ", ".join(f"{word} {concept}" for concept, word in words.items())
-    first = Path(liked[0].name or "photo").stem
-    return f"like {first[:40]}" + (f" and {len(liked) - 1} more" if len(liked) > 1 else "")
-
-
 @dataclass(frozen=True)
-class _Copied:
+class CopiedFile:
     """A file of another request, taken as an upload is."""
 
     path: Path
@@ -359,20 +134,20 @@ class _Copied:
         yield self.path.read_bytes()
 
 
-def _keep(photo: "UploadedFile[bytes] | _Copied", path: Path) -> None:
+def _keep(photo: "UploadedFile[bytes] | CopiedFile", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         for chunk in photo.chunks():
             file.write(chunk)
 
 
-def _create(
+def request_create(
     request: PhotoRequest,
     *,
-    photos: Sequence["UploadedFile[bytes] | _Copied"],
+    photos: Sequence["UploadedFile[bytes] | CopiedFile"],
     liked: Sequence["UploadedFile[bytes]"] = (),
     masks: Mapping[int, "UploadedFile[bytes]"] | None = None,
-    beside: Mapping[str, "UploadedFile[bytes] | _Copied"] | None = None,
+    beside: Mapping[str, "UploadedFile[bytes] | CopiedFile"] | None = None,
 ) -> PhotoRequest:
     """Keep the files and store the request; after an error nothing of either stays."""
     request.public_id = new_public_id()

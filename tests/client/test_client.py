@@ -32,7 +32,7 @@ from tonalist_client import (
     Throttled,
     Unreachable,
 )
-from tonalist_client.client import AWAY_PATIENCE, PATIENCE
+from tonalist_client.tries import AWAY_PATIENCE, PATIENCE
 from variants.jobs import Job
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "client" / "quickstart.ipynb"

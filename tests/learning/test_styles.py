@@ -12,7 +12,7 @@ from PIL import Image
 
 from learning.models import Photo, PhotoRequest
 from learning.services import PhotosRefused, photos_delete, style_change, style_mix, style_request
-from learning.services.photos import MAX_LIKED
+from learning.services.styles import MAX_LIKED
 from learning.systems import neural_preset
 from learning.systems.deep_photo import DeepPhoto
 from learning.systems.neural_preset.network import new_network
