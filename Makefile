@@ -23,7 +23,7 @@ serve: $(VENV)/run.stamp  ## The site on http://127.0.0.1:8000 (PORT=…)
 	@$(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 16 config.wsgi:application
 
 worker: $(VENV)/run.stamp  ## The worker that renders, exports, trains and reports, and what is done by the clock
-	@$(BIN)/celery -A config worker --beat --concurrency 2 --loglevel INFO
+	@$(BIN)/python manage.py worker
 
 test: check  ## All checks and tests, a real browser included
 	@$(BIN)/python -m tests.chromium --install

@@ -31,6 +31,7 @@ from collection.services.retention import retention_due
 from collection.services.webhooks import deliveries_overdue
 from config.celery import app
 from config.environment import PRINTED
+from config.operations.queues import queues_untaken
 from config.second_factors import unreadable
 from learning.backbones import HUB_NAMES, TONE_STATISTICS
 from learning.selectors import photos_overdue
@@ -243,9 +244,16 @@ def _workers() -> Finding:
         return Finding("Workers", "fault", "not asked: the broker does not answer", "mend the broker first")
     if not replies:
         return Finding("Workers", "note", "none answers; jobs wait until one does", "make worker")
-    return Finding(
-        "Workers", "ok", f"{len(replies)} answer: {', '.join(name for reply in replies for name in reply)}"
-    )
+    answered = f"{len(replies)} answer: {', '.join(name for reply in replies for name in reply)}"
+    try:
+        alone = queues_untaken()
+    except DatabaseError:
+        alone = []
+    if alone:
+        return Finding(
+            "Workers", "note", f"{answered}; none takes {', '.join(alone)}", "make worker, or --queues of one"
+        )
+    return Finding("Workers", "ok", answered)
 
 
 def _webhooks() -> Finding:

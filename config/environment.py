@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.queues import QUEUES, VISIBILITY_SECONDS
+
 env = environ.Env()
 
 
@@ -83,6 +85,8 @@ def cache_settings() -> dict[str, Any]:
 def broker_settings(data: Path) -> tuple[str, dict[str, Any]]:
     """CELERY_BROKER_URL, or kombu's filesystem transport under `data`; the address and its options."""
     url: str = env.str("CELERY_BROKER_URL", default="")
+    if url.startswith("redis"):
+        return url, {"visibility_timeout": VISIBILITY_SECONDS}
     if url:
         return url, {}
     folder = data / "broker"
@@ -95,6 +99,19 @@ def broker_settings(data: Path) -> tuple[str, dict[str, Any]]:
         "control_folder": str(folder / "control"),
         "polling_interval": 0.1,  # somebody may be waiting for what is sent
     }
+
+
+def job_limits(variable: str) -> dict[str, float]:
+    """JOB_HOURS and JOB_GB: queue → limit, as `train=480,export=6`; unset means those of config/queues.py."""
+    limits = {}
+    for entry in env.list(variable, default=[]):
+        queue, _, value = entry.partition("=")
+        if queue.strip() not in QUEUES or not re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+            raise ImproperlyConfigured(
+                f"{variable} has {entry!r}; an entry is queue=number, with one of {', '.join(QUEUES)}"
+            )
+        limits[queue.strip()] = float(value)
+    return limits
 
 
 def storage_settings(data: Path) -> dict[str, Any]:

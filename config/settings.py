@@ -17,6 +17,7 @@ from config.environment import (
     diffusion_settings,
     email_settings,
     env,
+    job_limits,
     log_format,
     metrics_token,
     secret_key,
@@ -25,6 +26,7 @@ from config.environment import (
     webhook_allow,
 )
 from config.operations.schedule import beat_schedule
+from config.queues import QUEUE_OF, QUEUES, celery_queues
 from variants.sources.generated import EDITOR, GENERATOR, WRITER
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -186,9 +188,16 @@ SPECTACULAR_SETTINGS = {
 }
 
 CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = broker_settings(TONALIST_DATA)
+# Each kind of work has a queue, an order in it and limits.
+JOB_QUEUES = QUEUE_OF
+JOB_HOURS = {name: kind.hours for name, kind in QUEUES.items()} | job_limits("JOB_HOURS")
+JOB_GB = {name: kind.gigabytes for name, kind in QUEUES.items()} | job_limits("JOB_GB")
+globals().update(celery_queues(CELERY_BROKER_URL, JOB_HOURS))
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True  # the job's database row is the truth about it
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# KiB: a process that a job left larger makes room for a fresh one.
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 4_000_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

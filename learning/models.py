@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ class Run(Job):
     """One training of one system on one dataset folder; its results stand in `folder`."""
 
     task = "learning.tasks.train_task"
+    most_deaths = 20  # it lives through many deployments, and goes on from a checkpoint after each
 
     export = models.ForeignKey(Export, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
     dataset = models.CharField(max_length=500, help_text="The dataset folder.")
@@ -240,6 +241,15 @@ class Adaptation(Job):
 
     def __str__(self) -> str:
         return f"adaptation {self.public_id[:8]}"
+
+    def retry(self) -> bool:
+        """With the shares that are not done."""
+        with transaction.atomic():
+            queued = super().retry()
+            if queued:
+                for share in self.shares.all():
+                    share.retry()
+        return queued
 
 
 class RaterAdaptation(Job):

@@ -126,6 +126,12 @@ class RenderJob(Job):
     def __str__(self) -> str:
         return f"render {self.public_id[:8]}"
 
+    @property
+    def queue(self) -> str:
+        """Edits are made by a model that wants a card."""
+        is_edited = self.pk and self.renditions.filter(recipe__has_key="diffusion_edit").exists()
+        return "train" if is_edited else super().queue
+
 
 class PhotoJob(Job):
     """Photos that come in through a page: files that were uploaded, or a folder of the server's."""

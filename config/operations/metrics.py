@@ -8,7 +8,6 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -22,8 +21,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import REGISTRY, Collector
 
 from collection.api.views import answer_store
-from config.celery import app
 from config.models import Worker
+from config.operations.queues import messages_waiting
 from variants.job_health import jobs_health
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, float("inf"))
@@ -114,9 +113,6 @@ class Site(Collector):
         waiting = GaugeMetricFamily(
             "tonalist_queue_messages", "Messages that no worker has taken", labels=["queue"]
         )
-        with app.connection_for_read() as broker:
-            broker.ensure_connection(max_retries=1, timeout=2)
-            for queue in app.amqp.queues.values():
-                declared: Any = queue(broker.default_channel).queue_declare()
-                waiting.add_metric([queue.name], declared.message_count)
+        for queue, count in messages_waiting().items():
+            waiting.add_metric([queue], count)
         yield waiting

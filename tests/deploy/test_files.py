@@ -10,12 +10,15 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from config.queues import QUEUES
 from tests.catalogues import ROOT
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
-UNITS = sorted((DEPLOY / "systemd").iterdir())
+UNITS = sorted(path for path in (DEPLOY / "systemd").iterdir() if path.is_file())
+DROP_INS = sorted((DEPLOY / "systemd").glob("*.d/*.conf"))
+WORKERS = ("worker-quick", "worker-cpu", "worker-gpu")
 KINDS = ("ConfigMap", "Deployment", "Ingress", "Job", "Namespace", "PersistentVolumeClaim",
          "PodDisruptionBudget", "Service")  # fmt: skip
 
@@ -86,9 +89,7 @@ def test_every_service_is_bounded_kept_up_and_pinned():
 
 
 def test_web_workers_and_beat_are_started_alike_everywhere():
-    compose = {
-        name: COMPOSE["services"][name]["command"] for name in ("web", "worker-cpu", "worker-gpu", "beat")
-    }
+    compose = {name: COMPOSE["services"][name]["command"] for name in ("web", *WORKERS, "beat")}
     cluster = {
         pod.id.removesuffix("-Deployment"): pod.values[0]["containers"][0]["command"]
         for pod in pods()
@@ -101,10 +102,26 @@ def test_web_workers_and_beat_are_started_alike_everywhere():
     assert served.replace("0.0.0.0", "127.0.0.1") in unit("web")
     local = served.replace("0.0.0.0", "127.0.0.1").replace("8000", "$(PORT)")
     assert local in makefile
-    for name in ("worker-cpu", "worker-gpu"):
-        plain = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", word) for word in compose[name]]
-        assert plain == cluster[name]
+    for name in WORKERS:
+        assert plain(compose[name]) == cluster[name]
+        (drop_in,) = [path for path in DROP_INS if f"@{name.removeprefix('worker-')}." in path.parent.name]
+        queues, concurrency = re.findall(r"QUEUES=(\S+) CONCURRENCY=(\d)", drop_in.read_text())[0]
+        assert plain(compose[name])[7:10] == [queues, "--concurrency", concurrency]
     assert compose["beat"][:4] == cluster["beat"][:4] == shlex.split(unit("beat"))[:4]
+
+
+def plain(command):
+    """With the defaults of compose's variables."""
+    return [re.sub(r"\$\{\w+:-([\w,]+)\}", r"\1", word) for word in command]
+
+
+def test_quick_and_cpu_take_each_queue_once_and_the_card_takes_the_training():
+    quick, cpu, gpu = (plain(COMPOSE["services"][name]["command"])[7].split(",") for name in WORKERS)
+    assert sorted(quick + cpu) == sorted(QUEUES)
+    assert gpu == ["train"]
+    assert {"interactive", "upkeep"} == set(quick)
+    taken = re.search(r"Environment=QUEUES=(\S+)", (DEPLOY / "systemd/tonalist-worker@.service").read_text())
+    assert sorted(taken[1].split(",")) == sorted(QUEUES)
 
 
 def unit(name):
@@ -130,7 +147,9 @@ def test_systemd_takes_the_units(tmp_path):
     assert ours == []
 
 
-@pytest.mark.parametrize("path", [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *MANIFESTS, *UNITS])
+@pytest.mark.parametrize(
+    "path", [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *MANIFESTS, *UNITS, *DROP_INS]
+)
 def test_no_secret_stands_in_a_file(path: Path):
     text = path.read_text()
     found = re.findall(r"(?im)^[^#\n]*(?:password|secret_key|token|dsn)\w*[=:] *(\S+)", text)

@@ -21,7 +21,7 @@ from config.demo.processes import Child
 from config.operations.dump import database_dump
 from tests.catalogues import ROOT
 from tests.collection.factories import make_session, make_study
-from tests.deploy.test_files import COMPOSE, DEPLOY, ENVIRONMENT
+from tests.deploy.test_files import COMPOSE, DEPLOY, ENVIRONMENT, plain
 from variants.models import Rendition
 
 HOST = "tonalist.example.org"
@@ -49,7 +49,7 @@ def environment(folder, **more):
 
 def command(service, port=None):
     """As compose would run it."""
-    words = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", word) for word in COMPOSE["services"][service]["command"]]
+    words = plain(COMPOSE["services"][service]["command"])
     return [str(port) if word == "8000" else "127.0.0.1" if word == "0.0.0.0" else word for word in words]
 
 
@@ -74,7 +74,7 @@ def site(django_db_setup, django_db_blocker, tmp_path_factory):
     alive = {"WORKER_ALIVE_FILE": str(folder / "alive")}
     children = {
         "web": Child("web", command("web", port), folder / "logs" / "web.log", shared),
-        "worker": Child("worker", command("worker-cpu"), folder / "logs" / "worker.log", shared | alive),
+        "worker": Child("worker", command("worker-quick"), folder / "logs" / "worker.log", shared | alive),
         "beat": Child("beat", command("beat"), folder / "logs" / "beat.log", shared),
     }
     try:
@@ -185,7 +185,7 @@ def test_worker_and_beat_start_and_the_worker_says_that_it_lives(site):
         return [(name.split("@")[0], json.loads(queues)) for name, queues in found]
 
     until(seen, "the worker's row")
-    assert seen() == [("cpu", ["celery"])]
+    assert seen() == [("quick", ["interactive", "upkeep"])]
     for name in ("worker", "beat", "web"):
         site.children[name].check()
 

@@ -1,5 +1,7 @@
 import datetime as dt
 import os
+import re
+import resource
 import socket
 import subprocess
 import sys
@@ -7,12 +9,14 @@ import threading
 import time
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from variants import jobs
+from variants import job_guard, jobs
 from variants.jobs import STALE_AFTER, Job, JobError, jobs_take_over, jobs_take_up_again, this_process
 from variants.models import RenderJob
 
@@ -24,7 +28,9 @@ HERE = socket.gethostname()
 def sent(monkeypatch):
     """Names and keys of the tasks that were sent."""
     messages = []
-    monkeypatch.setattr(jobs.current_app, "send_task", lambda name, args: messages.append((name, args[0])))
+    monkeypatch.setattr(
+        jobs.current_app, "send_task", lambda name, args, queue: messages.append((name, args[0]))
+    )
     return messages
 
 
@@ -103,7 +109,7 @@ def test_a_job_is_sent_after_the_commit(sent):
 
 @pytest.mark.django_db(transaction=True)
 def test_without_a_broker_the_job_fails_and_says_what_to_do(monkeypatch):
-    def refuse(name, args):
+    def refuse(name, args, queue):
         raise OperationalError("Connection refused")
 
     monkeypatch.setattr(jobs.current_app, "send_task", refuse)
@@ -179,7 +185,8 @@ def test_every_task_outlives_its_row(app, caplog):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_heart_beats_while_one_long_step_reports_nothing(monkeypatch):
-    monkeypatch.setattr(jobs, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(job_guard, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(job_guard, "LISTEN_SECONDS", 0.02)
     seen = []
 
     def work(job):
@@ -195,3 +202,93 @@ def test_the_heart_beats_while_one_long_step_reports_nothing(monkeypatch):
     job.run(work)
     assert seen == [True]
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("heart of")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_is_cancelled_in_one_long_step_ends_in_seconds(monkeypatch):
+    """Whoever catches the errors of its parts does not catch that."""
+    monkeypatch.setattr(job_guard, "LISTEN_SECONDS", 0.02)
+    monkeypatch.setattr(job_guard, "STEP_SECONDS", 0.1)
+
+    def work(job):
+        Job.cancel(RenderJob.objects.get(pk=job.pk))
+        try:
+            time.sleep(30)
+        except Exception:  # noqa: BLE001
+            pytest.fail("taken for an error of a part")
+
+    job = RenderJob.objects.create()
+    begun = time.monotonic()
+    job.run(work)
+    job.refresh_from_db()
+    assert job.state == Job.State.CANCELLED
+    assert time.monotonic() - begun < 10
+
+
+def test_a_job_that_kills_its_workers_fails_after_some_of_them(sent):
+    """Each death is counted, and the last one says what to do."""
+    job = RenderJob.objects.create()
+    for death in range(1, RenderJob.most_deaths + 1):
+        assert job.claim()
+        RenderJob.objects.filter(pk=job.pk).update(worker=f"{HERE}:{2**22 + 1}")
+        assert jobs_take_over() == (death < RenderJob.most_deaths)
+        job.refresh_from_db()
+        assert job.deaths == death
+    assert job.state == Job.State.FAILED
+    assert "5 workers died" in job.error
+    assert job.retry()
+    assert (job.state, job.deaths, job.error) == (Job.State.QUEUED, 0, "")
+    assert not job.retry()
+
+
+def test_a_job_that_was_killed_at_its_limit_is_not_begun_again(settings):
+    job = RenderJob.objects.create(
+        state=Job.State.RUNNING,
+        worker="elsewhere:1",
+        started_at=timezone.now() - dt.timedelta(hours=settings.JOB_HOURS["render"], minutes=1),
+        heartbeat_at=timezone.now() - 2 * STALE_AFTER,
+    )
+    assert jobs_take_over() == 0
+    job.refresh_from_db()
+    assert job.state == Job.State.FAILED
+    assert "longer than 48 h" in job.error
+    assert "JOB_HOURS=render=" in job.error
+
+
+def test_limits_of_time_and_memory_are_reasons(settings):
+    def late(job):
+        raise SoftTimeLimitExceeded
+
+    def large(job):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    for work, reason in ((late, "JOB_HOURS=render="), (large, "Unable to allocate 9 GiB")):
+        job = RenderJob.objects.create()
+        job.run(work)
+        assert job.state == Job.State.FAILED
+        assert reason in job.error
+
+
+def test_whoever_lost_a_job_to_another_worker_ends_and_changes_nothing():
+    def work(job):
+        RenderJob.objects.filter(pk=job.pk).update(worker="elsewhere:1")
+        job.report(1, 2)
+        pytest.fail("went on")
+
+    job = RenderJob.objects.create()
+    job.run(work)
+    job.refresh_from_db()
+    assert (job.state, job.worker, job.done) == (Job.State.RUNNING, "elsewhere:1", 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system bounds no process's memory")
+def test_more_memory_than_a_kind_may_have_is_refused_to_the_job_alone(settings, monkeypatch):
+    monkeypatch.setattr(job_guard, "current_app", SimpleNamespace(current_task=True))
+    monkeypatch.setattr(job_guard, "_has_card", lambda: False)
+    (held,) = re.findall(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    settings.JOB_GB = {"render": int(held) / 1e6 + 0.5}
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with job_guard._bounded_memory(RenderJob()), pytest.raises(MemoryError):
+        bytearray(2_000_000_000)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    assert len(bytearray(2_000_000_000)) == 2_000_000_000

@@ -208,7 +208,7 @@ def test_generate_variants_leaves_it_to_a_worker_by_default(photos, monkeypatch)
     call_command("import_scenes", str(photos), "--quiet", stdout=io.StringIO())
     run("create_study", "S", "--set", "n_main=6", "--set", "n_checks=1", "--set", "long_side=96")
     sent = []
-    monkeypatch.setattr(jobs.current_app, "send_task", lambda name, keys: sent.append((name, keys)))
+    monkeypatch.setattr(jobs.current_app, "send_task", lambda name, keys, queue: sent.append((name, keys)))
     text, result = run("generate_variants", "s", "--recipes", "6")
     assert "wait for a worker" in text
     assert (result["state"], result["pairs"]) == ("queued", 0)
@@ -225,7 +225,7 @@ def test_a_broker_that_does_not_answer_is_exit_code_1(photos, monkeypatch):
     call_command("import_scenes", str(photos), "--quiet", stdout=io.StringIO())
     run("create_study", "S")
 
-    def fail(name, keys):
+    def fail(name, keys, queue):
         raise OperationalError("refused")
 
     monkeypatch.setattr(jobs.current_app, "send_task", fail)

@@ -75,7 +75,7 @@ def test_jobs_workers_and_queues_are_told(site):
     assert found["tonalist_jobs", kind, ("state", "stalled")] == 0
     assert 90 <= found["tonalist_job_wait_seconds", kind] < 120
     assert 30 <= found["tonalist_worker_heartbeat_age_seconds", ("worker", "celery@cpu")] < 60
-    assert found["tonalist_queue_messages", ("queue", "celery")] >= 0
+    assert found["tonalist_queue_messages", ("queue", "render")] >= 0
     assert found["tonalist_database_up",] == found["tonalist_broker_up",] == 1
 
 
