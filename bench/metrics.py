@@ -30,6 +30,7 @@ from evaluation.metrics.metric import (
     psnr_metric,
     ssim_metric,
 )
+from evaluation.report.measuring import BATCH
 from evaluation.report.threads import one_core_each
 
 OUTPUTS = 16
@@ -57,9 +58,11 @@ def random_lpips():
 
 
 def ours(outputs, targets, metrics):
+    """As `evaluation.report.measuring` does it: outputs in batches, a batch a core, targets prepared once."""
+    batches = [outputs[start : start + BATCH] for start in range(0, len(outputs), BATCH)]
     with one_core_each() as pool, torch.inference_mode():
         against = [list(pool.map(lambda m, t=t: _prepared(m, t), metrics)) for t in targets]
-        return np.concatenate(list(pool.map(lambda output: of_output(output, against, metrics), outputs)))
+        return np.concatenate(list(pool.map(lambda batch: of_batch(batch, against, metrics), batches)))
 
 
 @torch.inference_mode()
@@ -68,9 +71,9 @@ def _prepared(metric, image):
 
 
 @torch.inference_mode()
-def of_output(output, against, metrics):
-    batch = as_batch([output], ["output"])
-    pairs = [(0, target) for target in range(len(against))]
+def of_batch(outputs, against, metrics):
+    batch = as_batch(list(outputs), ["output"] * len(outputs))
+    pairs = [(row, target) for row in range(len(outputs)) for target in range(len(against))]
     columns = [
         compare_pairs(metric, metric.prepare(batch), [target[k] for target in against], pairs)
         for k, metric in enumerate(metrics)

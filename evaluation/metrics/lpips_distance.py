@@ -19,7 +19,7 @@ import torch
 FETCH = "python -m learning.fetch lpips_alex"
 
 Features = tuple[torch.Tensor, ...]
-"""Unit-length features of AlexNet's five stages, each (B, C, h, w)."""
+"""Features of AlexNet's five stages, each (B, C, h, w), scaled so that LPIPS is their squared distance."""
 
 
 class BackboneMissing(Exception):
@@ -41,15 +41,16 @@ class Lpips:
         if images.device != self._device:
             self._network.to(images.device)
             self._device = images.device
-        planes = self._network.scaling_layer(2 * images.movedim(-1, 1) - 1)
-        return tuple(_unit_length(stage) for stage in self._network.net(planes))
+        # (2 x - 1 - shift) / scale, in one step. Pixels stand channels last, as convolutions on a CPU want them.
+        scaling = self._network.scaling_layer
+        scaled = images * (2 / scaling.scale).flatten() - ((1 + scaling.shift) / scaling.scale).flatten()
+        stages = self._network.net(scaled.movedim(-1, 1))
+        return tuple(map(_weighted, stages, self._network.lins))
 
     def distance(self, first: Features, second: Features) -> torch.Tensor:
         """Shape (B,); 0 for equal images."""
-        total = torch.zeros(len(first[0]), device=first[0].device)
-        for one, two, linear in zip(first, second, self._network.lins, strict=True):
-            total += linear((one - two).square()).mean(dim=(1, 2, 3))
-        return total
+        apart = ((one - two).square().flatten(1).sum(1) for one, two in zip(first, second, strict=True))
+        return torch.stack(list(apart)).sum(0)
 
 
 def weights_path() -> Path:
@@ -74,9 +75,13 @@ def _network(path: Path) -> Any:
         network.net.load_state_dict(named)
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise BackboneMissing(f"AlexNet's weights in {path.name} cannot be read ({error})") from error
+    network.to(memory_format=torch.channels_last)
     return network.eval().requires_grad_(False)
 
 
-def _unit_length(features: torch.Tensor) -> torch.Tensor:
+def _weighted(features: torch.Tensor, linear: Any) -> torch.Tensor:
+    """At unit length, times the roots of the learnt weights, which are none below 0, over the root of the pixels."""
     # The package's own epsilon, so that its numbers come out.
-    return features / (features.square().sum(1, keepdim=True).sqrt() + 1e-10)
+    length = torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10
+    weighted: torch.Tensor = features / length * (linear.model[-1].weight / features[0, 0].numel()).sqrt()
+    return weighted

@@ -90,7 +90,7 @@ def ciede2000(lab1: Array, lab2: Array) -> Array:
 def _hue(a: Array, b: Array, chroma: Array) -> Array:
     """Hue angle from 0 to 2π: half a turn from the opposite hue, whose arc tangent is from -π to π."""
     xp = array_namespace(a)
-    if not isinstance(a, np.ndarray):  # greys get a = 1 first: the gradient of the angle at the origin is NaN
+    if _carries_gradient(a):  # greys get a = 1 first: the gradient of the angle at the origin is NaN
         a = xp.where(chroma > 0, a, xp.ones_like(a))
     return math.pi + xp.atan2(-b, -a)
 
@@ -105,7 +105,14 @@ def _seventh(chroma: Array) -> Array:
 
 def _root(x: Array) -> Array:
     """Square root that is 0 with gradient 0 at and below 0, where the plain one has none."""
-    if isinstance(x, np.ndarray):  # carries no gradient
+    if isinstance(x, np.ndarray):
         return np.sqrt(np.maximum(x, 0))
     xp = array_namespace(x)
+    if not _carries_gradient(x):
+        return xp.sqrt(xp.clip(x, 0, None))
     return xp.where(x > 0, xp.sqrt(xp.clip(x, 1e-30, None)), xp.zeros_like(x))
+
+
+def _carries_gradient(x: Array) -> bool:
+    """Where none is asked for, what keeps it finite is left out: a quarter of the time."""
+    return getattr(x, "requires_grad", False)
