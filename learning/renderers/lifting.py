@@ -14,6 +14,7 @@ upsampling, for fitting affine maps on it by regularised least squares.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,17 @@ def apply_lut(image: Pixels, table: Array) -> Pixels:
         return _sampled(volume, at)[0, :, 0].permute(1, 2, 0)
 
     return _in_tiles(image, look_up)
+
+
+def through_table(image: Pixels, table: Array) -> Pixels:
+    """A table over a whole photo, then clipped: by OpenColorIO where it is installed, else by torch, in the same way."""
+    if find_spec("PyOpenColorIO") is None:
+        return apply_lut(image, table)
+    from variants.tone.lut_engine import apply
+    from variants.tone.luts import Lut3D
+
+    looked_up: Pixels = apply(np.asarray(image, np.float32), Lut3D(table=table), "trilinear")
+    return np.clip(looked_up, 0, 1, out=looked_up)
 
 
 def apply_bilateral_grid(image: Pixels, grid: Array) -> Pixels:

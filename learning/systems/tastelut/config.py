@@ -58,6 +58,29 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LookConfig:
+    """Of networks that see how an image departs from its scene's usual look, learnt first and on their own.
+
+    Scenes are few and what is to be seen is subtle: they learn scenes by heart where nothing keeps them from it.
+    """
+
+    members: int = 3
+    """Networks whose mean is taken."""
+    hidden: int = 192
+    dropout: float = 0.3
+    noise: float = 0.35
+    """Added to standardised statistics, in deviations."""
+    weight_decay: float = 0.3
+    steps: int = 1000
+
+    def __post_init__(self) -> None:
+        _check_from(self, 1, "members", "hidden", "steps")
+        _check_from(self, 0, "noise", "weight_decay")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EpisodeConfig:
     raters: int = 16
     """Raters in one step."""
@@ -146,8 +169,7 @@ class Config:
     """Of learning how raters' ideal points are spread."""
     rater_sample: int = 400
     """Training raters from whom that is learnt, at most."""
-    look_steps: int = 1000
-    """Of learning to see how an image departs from its scene's usual look."""
+    look: LookConfig = field(default_factory=LookConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     episodes: EpisodeConfig = field(default_factory=EpisodeConfig)
     losses: LossConfig = field(default_factory=LossConfig)
@@ -158,7 +180,7 @@ class Config:
     """CPU threads in training; None for torch's own number."""
 
     def __post_init__(self) -> None:
-        _check_from(self, 1, "n_tones", "n_contents", "rater_rounds", "rater_sample", "look_steps")
+        _check_from(self, 1, "n_tones", "n_contents", "rater_rounds", "rater_sample")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is {self.threads}; it must be 1 or more, or null")
         if not 0 <= self.seed < 2**63:
@@ -182,7 +204,7 @@ def full() -> Config:
         preset="full",
         n_tones=16,
         n_contents=8,
-        look_steps=4000,
+        look=LookConfig(hidden=384, steps=4000),
         network=NetworkConfig(hidden=256, width=128, heads=8, layers=3, memory=8, lut_basis=64, lut_size=17),
         episodes=EpisodeConfig(raters=64, targets=8),
         views=ViewConfig(count=12, size=24, smallest_crop=0.4, jitter=0.05, max_bytes=8 * 2**30),

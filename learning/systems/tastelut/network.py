@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from learning.renderers.color_luts import identity, look_up
-from learning.systems.tastelut.config import NetworkConfig
+from learning.systems.tastelut.config import LookConfig, NetworkConfig
 
 
 class Sizes(NamedTuple):
@@ -61,12 +61,12 @@ class Network(nn.Module):
     dial: torch.Tensor
     eye: torch.Tensor
 
-    def __init__(self, sizes: Sizes, config: NetworkConfig) -> None:
+    def __init__(self, sizes: Sizes, config: NetworkConfig, look: LookConfig) -> None:
         super().__init__()
         statistics, tones, contents = sizes
         self.sizes, self.config = sizes, config
         hidden, width = config.hidden, config.width
-        self.look = Look(sizes, config)
+        self.look = Look(sizes, look)
         self.see = _layers(statistics, hidden, hidden, config.dropout)
         self.token = _layers(self.token_inputs, hidden, width, config.dropout)
         self.nobody = nn.Parameter(0.02 * torch.randn(1, 1, width))
@@ -177,15 +177,23 @@ class Network(nn.Module):
 class Look(nn.Module):
     """How an image departs from its scene's usual look, and what kind of scene it shows, from the image alone."""
 
-    def __init__(self, sizes: Sizes, config: NetworkConfig) -> None:
+    def __init__(self, sizes: Sizes, config: LookConfig) -> None:
         super().__init__()
         self.n_tones = sizes.tones
-        self.layers = _layers(sizes.statistics, config.hidden, sizes.tones + sizes.contents, config.dropout)
+        outputs = sizes.tones + sizes.contents
+        self.members = nn.ModuleList(
+            _layers(sizes.statistics, config.hidden, outputs, config.dropout) for _ in range(config.members)
+        )
+
+    def each(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scaled statistics (..., S) → what each of M members finds: tones (M, ..., K) and content (M, ..., C)."""
+        found = torch.stack([member(features) for member in self.members])
+        return found[..., : self.n_tones], found[..., self.n_tones :].softmax(-1)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scaled statistics (..., S) → tones (..., K) and content (..., C)."""
-        found = self.layers(features)
-        return found[..., : self.n_tones], found[..., self.n_tones :].softmax(-1)
+        """Scaled statistics (..., S) → tones (..., K) and content (..., C), the members' means."""
+        tones, content = self.each(features)
+        return tones.mean(0), content.mean(0)
 
 
 def along_curves(curves: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

@@ -34,7 +34,7 @@ CONCEPT_STEPS = {
 }
 """Concepts that a taste is told in, all of them maps of colour; and the step by which each is measured, in its unit."""
 CONCEPT_PHOTOS = 256
-LOOK_BATCH, LOOK_RATE, LOOK_DECAY = 256, 2e-3, 0.05
+LOOK_BATCH, LOOK_RATE = 256, 2e-3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +72,7 @@ def new_network(views: ViewBank, ground: Ground, config: Config) -> Network:
     sizes = Sizes(N_STATISTICS, ground.space.n_tones, ground.space.n_contents)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        network = Network(sizes, config.network)
+        network = Network(sizes, config.network, config.look)
     rows = views.features.reshape(-1, N_STATISTICS)
     network.feature_mean.copy_(rows.mean(0))
     network.feature_deviation.copy_(rows.std(0, correction=0) + 1e-4)
@@ -87,23 +87,24 @@ def learn_to_look(network: Network, views: ViewBank, ground: Ground, config: Con
     content = torch.tensor(ground.content[ground.scene[images]], dtype=torch.float32)
     chance = torch.Generator().manual_seed(config.seed)
     look = network.look.train()
-    optimizer = torch.optim.AdamW(look.parameters(), LOOK_RATE, weight_decay=LOOK_DECAY)
+    optimizer = torch.optim.AdamW(look.parameters(), LOOK_RATE, weight_decay=config.look.weight_decay)
+    steps = config.look.steps
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)  # of the dropout
-        for step in range(config.look_steps):
+        for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = LOOK_RATE * (1 - step / config.look_steps)
+                group["lr"] = LOOK_RATE * (1 - step / steps)
             row = torch.randint(len(images), (LOOK_BATCH,), generator=chance)
             view = torch.randint(views.count, (LOOK_BATCH,), generator=chance)
             features = network.scaled(views.features[row, view])
-            features = features + config.episodes.noise * torch.randn(features.shape, generator=chance)
-            found_tones, found_content = look(features)
-            loss = F.mse_loss(found_tones, tones[row])
+            features = features + config.look.noise * torch.randn(features.shape, generator=chance)
+            found_tones, found_content = look.each(features)
+            loss = F.mse_loss(found_tones, tones[row].expand_as(found_tones))
             loss = loss - 0.3 * (content[row] * (found_content + 1e-6).log()).sum(-1).mean()
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            report(step + 1, config.look_steps, "learning to see tones")
+            report(step + 1, steps, "learning to see tones")
     look.eval().requires_grad_(False)
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from learning.backbones.tone_statistics import ToneStatistics
+from learning.renderers.lifting import through_table
 from learning.systems import MODES, TITLES
 from learning.systems.concepts import SLIDERS, Slider
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
@@ -25,7 +26,6 @@ from learning.systems.tastelut.config import Config
 from learning.systems.tastelut.network import Edit, Network, Sizes, Taste
 from learning.systems.tastelut.preparing import CONCEPT_STEPS
 from learning.systems.tastelut.reading import Raters, read_pairs, tastes
-from learning.systems.upe.system import through_table
 from learning.training import run_folder as runs
 from learning.training.run_folder import RunError
 from variants.tone.concepts import CONCEPTS
@@ -74,7 +74,7 @@ class TasteLut:
         except ValueError as error:
             raise RunError(f"{run_folder}: {error}; go on with --resume, or train again") from error
         sizes = Sizes(len(raters.space.center), raters.space.n_tones, raters.space.n_contents)
-        network = Network(sizes, config.network)
+        network = Network(sizes, config.network, config.look)
         runs.fill(network, {name: t for name, t in tensors.items() if name not in of_raters}, run_folder)
         return cls(network.to(best_device()), raters, config)
 

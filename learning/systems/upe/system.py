@@ -1,7 +1,6 @@
 """A trained network that reads raters and renders to their taste."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -12,7 +11,7 @@ import torch
 from learning.backbones.beside import WithToneStatistics
 from learning.backbones.load import Backbone, load_backbone
 from learning.backbones.tone_statistics import ToneStatistics
-from learning.renderers.lifting import apply_lut
+from learning.renderers.lifting import through_table
 from learning.systems import TITLES
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
 from learning.systems.shared import best_device, described, pixels_of, read_settings, resized, tensor_of
@@ -136,17 +135,6 @@ class Upe:
 
     def _embedding(self, profile: Profile) -> torch.Tensor:
         return torch.tensor(profile["embedding"], device=self._device)[None]
-
-
-def through_table(image: Pixels, table: npt.NDArray[np.float32]) -> Pixels:
-    """A table over a whole photo, then clipped: by OpenColorIO where it is installed, else by torch, in the same way."""
-    if find_spec("PyOpenColorIO") is None:
-        return apply_lut(image, table)
-    from variants.tone.lut_engine import apply
-    from variants.tone.luts import Lut3D
-
-    looked_up: Pixels = apply(np.asarray(image, np.float32), Lut3D(table=table), "trilinear")
-    return np.clip(looked_up, 0, 1, out=looked_up)
 
 
 def backbone_of(config: Config) -> Backbone:

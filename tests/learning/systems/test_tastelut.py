@@ -16,6 +16,7 @@ from learning.systems.tastelut.calibration import CASE, _score, split
 from learning.systems.tastelut.config import (
     CalibrationConfig,
     EpisodeConfig,
+    LookConfig,
     LossConfig,
     NetworkConfig,
 )
@@ -33,11 +34,12 @@ SIZES = Sizes(44, 5, 3)
 SHAPE = NetworkConfig(
     hidden=24, width=16, heads=2, layers=1, memory=2, lut_basis=6, knots=4, lut_size=5, basis_size=3
 )
+SMALL_LOOK = LookConfig(members=2, hidden=24, steps=60)
 SMALL = dataclasses.replace(
     tastelut.tiny(),
     n_tones=4,
     n_contents=2,
-    look_steps=60,
+    look=SMALL_LOOK,
     rater_rounds=2,
     network=SHAPE,
     views=ViewConfig(count=2, size=8, jitter=0),
@@ -64,7 +66,7 @@ def system(dataset, tmp_path_factory):
 def network():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Network(SIZES, SHAPE).eval()
+        return Network(SIZES, SHAPE, SMALL_LOOK).eval()
 
 
 @pytest.fixture
