@@ -12,46 +12,10 @@ from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
-from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from collection.api.v1.endpoint import Endpoint, operation
 from collection.api.v1.identity import CALLS
 from collection.api.v1.problems import problem
 from config.api_docs import api_problems, api_tags
-from variants.job_health import health_is_good, jobs_health
-
-
-class JobsReply(serializers.Serializer[Any]):
-    kind = serializers.CharField(help_text="Such as export, run, report.")
-    queued = serializers.IntegerField()
-    running = serializers.IntegerField()
-    stalled = serializers.IntegerField(
-        help_text="Running, by a worker that has not been heard of for a minute."
-    )
-    failed = serializers.IntegerField(help_text="In the last 24 hours.")
-    oldest_queued_at = serializers.DateTimeField(allow_null=True, help_text="Waits the longest.")
-
-
-class JobsListReply(serializers.Serializer[Any]):
-    healthy = serializers.BooleanField(
-        help_text="Nothing is stalled, or waits for more than ten minutes with no worker at work."
-    )
-    results = JobsReply(many=True)
-
-
-class Jobs(Endpoint):
-    """Of the whole site: whether workers work says nothing of anybody's study."""
-
-    tag = "Jobs"
-    resource = "jobs"
-
-    @operation("Read the health of jobs", reply=JobsListReply)
-    def list(self, request: Request) -> Response:
-        """How many wait, run, hang or have failed, of each kind; those of all studies together."""
-        health = jobs_health()
-        return self.reply({"healthy": health_is_good(health), "results": health})
 
 
 @cache
@@ -113,7 +77,7 @@ urlpatterns = [
     path("", include("learning.api_adaptations")),
     path("", include("learning.api_looks")),
     path("", include("evaluation.api")),
-    path("jobs/", Jobs.as_view({"get": "list"}), name="api-jobs"),
+    path("jobs/", include("config.api_jobs")),
     path("schema/", schema, name="api-schema"),
     path("docs/", docs, name="api-docs"),
     re_path("", unknown, name="api-unknown"),

@@ -24,6 +24,8 @@ GRACE_SECONDS = 120
 class Kind:
     """What stands in one queue."""
 
+    words: str
+    """What it takes, for people."""
     hours: float
     """A job that takes longer has failed."""
     gigabytes: float
@@ -34,6 +36,7 @@ class Kind:
 
 QUEUES = {
     "interactive": Kind(
+        words="looks, active questions, photos: somebody waits",
         hours=0.25,
         gigabytes=8,
         tasks={
@@ -43,11 +46,13 @@ QUEUES = {
         },
     ),
     "upkeep": Kind(
+        words="webhooks, what is done by the clock",
         hours=2,
         gigabytes=4,
         tasks={"collection.tasks.webhook_task": FIRST, "config.tasks.chore_task": USUAL},
     ),
     "render": Kind(
+        words="photos that come in, renditions, blind tests",
         hours=48,
         gigabytes=16,
         tasks={
@@ -60,11 +65,13 @@ QUEUES = {
         },
     ),
     "export": Kind(
+        words="datasets, deletions",
         hours=24,
         gigabytes=8,
         tasks={"collection.tasks.export_task": USUAL, "collection.tasks.study_delete_task": USUAL},
     ),
     "report": Kind(
+        words="reports, statistics",
         hours=24,
         gigabytes=16,
         tasks={
@@ -74,6 +81,7 @@ QUEUES = {
         },
     ),
     "train": Kind(
+        words="training, raters' profiles, generated scenes and edits",
         hours=240,
         gigabytes=0,
         tasks={

@@ -21,6 +21,7 @@ urlpatterns = [
     path("images/", include("variants.urls")),
     path("research/", include("collection.researcher.urls")),
     path("research/runs/", include("learning.urls")),
+    path("research/jobs/", include("config.operations.job_pages")),
     path("research/reports/", include("evaluation.urls")),
     # Django and templates know these two by names of their own; allauth brings the rest.
     path("accounts/login/", login, name="login"),

@@ -51,6 +51,7 @@ class Line(NamedTuple):
 
 EXPORT = {"public_id": "export"}
 RUN = {"public_id": "run"}
+JOB = {"kind": "kind of job", "public_id": "render"}
 REPORT = {"public_id": "report"}
 RENDITION = {"public_id": "rendition"}
 MEMBER = {"pk": "member"}
@@ -235,6 +236,15 @@ TABLE: dict[str, Line] = {
     "api-tokens": Line(ACCOUNT, None),
     "api-token": Line(None, None),
     "api-jobs": Line(ACCOUNT, None),
+    "api-jobs-of-kind": Line(ACCOUNT, None, JOB),
+    "api-job": Line(VIEWER, None, JOB),
+    "api-job-cancel": Line(None, EDITOR, JOB),
+    "api-job-retry": Line(None, EDITOR, JOB),
+    # jobs of all kinds; each shows those that the user may see
+    "job-list": Line(ACCOUNT, None),
+    "job-live": Line(ACCOUNT, None),
+    "job-cancel": Line(None, EDITOR, JOB),
+    "job-retry": Line(None, EDITOR, JOB),
     "api-studies": Line(ACCOUNT, ACCOUNT),
     "api-study": Line(VIEWER, None),
     "api-study-file": Line(VIEWER, None),

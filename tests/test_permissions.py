@@ -204,6 +204,7 @@ def world(people, tmp_path, monkeypatch):
         "scene": scene.public_id,
         "upload": upload.public_id,
         "render": render.public_id,
+        "kind of job": "render",
         "deletion": deletion.public_id,
         "version": version.number,
         "statistics": statistics.public_id,

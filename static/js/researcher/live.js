@@ -1,11 +1,12 @@
-// Keeps the figures of a study up to date. The page is whole without it; a reload shows the same.
+// Keeps the figures of a study, or the list of jobs, up to date. The page is whole without it; a reload shows the same.
 
 import { ask, replace } from "./parts.js";
 
-const EVERY_MS = 10_000;
+const USUAL_MS = 10_000;
 const PART_OF_THE_TIME = 20; // a slow page is asked for so much less often than it takes
 
 const figures = document.querySelector("[data-live]");
+const EVERY_MS = Number(figures?.dataset.liveEvery ?? USUAL_MS);
 if (figures) follow(figures.dataset.live);
 
 async function follow(address) {
