@@ -7,6 +7,7 @@ written from what passed, so that the tables agree with each other even while pe
 import hashlib
 import itertools
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,10 @@ def export_run(export: Export, watch: Report = silent) -> None:
         tell_row(done, total, stage)
 
     folder = Path(export.folder)
+    if _is_its_own(
+        export, folder
+    ):  # the worker died after the folder had its name, and before the row said so
+        shutil.rmtree(folder)
     if export.layout == Export.Layout.PUBLISHED:
         facts, export.sha256, counts = _export_published(export, folder, report)
     else:
@@ -88,6 +93,16 @@ def export_run(export: Export, watch: Report = silent) -> None:
     export.manifest_sha256 = file_sha256(folder / MANIFEST)
     export.n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     export.save(update_fields=["sha256", "counts", "manifest_sha256", "n_bytes"])
+
+
+def _is_its_own(export: Export, folder: Path) -> bool:
+    """Whether this export wrote the folder: none was there when it was ordered, and its number is used once."""
+    try:
+        document = json.loads((folder / "protocol.json").read_text("utf-8"))
+        written = document["study"]["slug"], document["dataset_version"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(written == (export.study.slug, export.number))
 
 
 def _export_folder(export: Export, folder: Path, report: Report) -> Facts:

@@ -17,6 +17,7 @@ from collection.services.idempotency import KEPT_FOR
 from collection.services.retention import retention_due, retention_erase
 from collection.services.webhooks import deliveries_forget, deliveries_send_due
 from config.models import Chore, Worker
+from config.operations.garbage import GarbageRefused, garbage_remove
 from config.operations.schedule import SECONDS
 from learning.services import looks_expire, photos_expire
 from variants.jobs import jobs_take_over, jobs_take_up_again
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 KEEP_FAILED_SIGN_INS = dt.timedelta(days=30)
 KEEP_WORKERS = dt.timedelta(days=1)
 """Since one that did not end in order was seen."""
+KEEP_ORPHANS = dt.timedelta(days=7)
 LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
@@ -59,6 +61,14 @@ def leftovers_sweep() -> None:
     partials_sweep(settings.TONALIST_DATA / "exports")
 
 
+def orphans_remove() -> None:
+    """As `manage.py gc --delete`, of files that have lain about for long; where most of a place is unknown, nothing."""
+    try:
+        garbage_remove(KEEP_ORPHANS)
+    except GarbageRefused as refused:
+        logger.error("%s", refused)
+
+
 CHORES: dict[str, Callable[[], object]] = {
     "take-over": jobs_take_over,
     "webhooks": webhooks_send,
@@ -66,6 +76,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "retention": studies_erase,
     "lost-messages": jobs_take_up_again,
     "leftovers": leftovers_sweep,
+    "orphans": orphans_remove,
 }
 """By the names in SECONDS."""
 

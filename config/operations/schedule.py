@@ -9,6 +9,7 @@ SECONDS = {
     "retention": 3600,
     "lost-messages": 3600,
     "leftovers": 3600,
+    "orphans": 86400,
 }
 """Between two times; `chores.py` says what is done."""
 
