@@ -19,6 +19,7 @@ SUPPORT = {
     "bare_site",
     "capacity",
     "capacity_plan",
+    "faults",
     "large_study",
     "scratch",
     "timing",
