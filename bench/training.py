@@ -1,7 +1,7 @@
 """Images a second in training: the loop with everything around it, beside a bare torch loop of the same network.
 
 Ours draws its data (crops, jitter, episodes), clips gradients, looks for numbers that are none, and keeps curves; the
-peer has its batches ready and does forward, backward and AdamW. Both run UPE in the presets `tiny` and `paper`, on the
+peer has the very same batches ready and does forward, backward and AdamW. Both run UPE in the presets `tiny` and `paper`, on the
 accelerator where there is one; on a CPU the published step of 64 pairs is cut to --pairs. Features come from
 tone statistics: a backbone is frozen and its features are kept, so it takes no part in a step.
 """
@@ -19,6 +19,7 @@ import torch
 from bench.timing import interleaved, print_rows, row
 from evaluation.simulation.dataset import write_simulated_dataset
 from evaluation.simulation.photos import package_photos
+from learning.data.alignment import Alignment, aligned_answers
 from learning.data.dataset import PreferenceDataset
 from learning.data.features import FeatureCache
 from learning.systems.shared import best_device
@@ -33,8 +34,6 @@ from variants.progress import silent
 
 PHOTO_SIDE = 384
 STEPS = {"tiny": {"cpu": 40, "cuda": 200}, "paper": {"cpu": 2, "cuda": 30}}
-READY = 4
-"""Batches that the peer has in memory."""
 
 
 def main():
@@ -73,13 +72,19 @@ def rows_of(preset, dataset, device, folder, options):
         config = dataclasses.replace(config, episodes=dataclasses.replace(config.episodes, pairs=pairs))
         workers = options.workers if options.workers is not None else (0 if on_cpu else 8)
     backbone, sampler = backbone_of(config), Sampler(dataset, config)
+    alignment = Alignment(dataset)
+    aligned_answers(
+        dataset, sampler.of.rows, alignment, silent
+    )  # as every training does before its first step
     if config.crops:
-        data = CropData(dataset, sampler, backbone, config, FeatureCache(folder / "cache"), silent)
+        cache = FeatureCache(folder / "cache")
+        data = CropData(dataset, sampler, backbone, config, cache, silent, alignment)
     else:
-        data = ViewData(dataset, sampler, backbone, config, device, silent)
+        data = ViewData(dataset, sampler, backbone, config, device, silent, alignment)
     network = new_network(backbone.dim, config, 0, data.features).to(device)
-    batches = [moved(data[step], device) for step in range(READY)]
     steps = STEPS[preset]["cpu" if on_cpu else "cuda"]
+    # All of them: batches differ in how many references they read, and with it in what they cost.
+    batches = [moved(data[step], device) for step in range(steps)]
 
     def loss(progress, step):
         return step_loss(network, step, config, progress)
@@ -93,9 +98,9 @@ def rows_of(preset, dataset, device, folder, options):
     def peer(precision):
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
         network.train()
-        for number in range(steps):
+        for batch in batches:
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                value = loss(0.5, batches[number % READY])["loss"]
+                value = loss(0.5, batch)["loss"]
             optimizer.zero_grad()
             value.backward()
             optimizer.step()

@@ -35,6 +35,7 @@ EXAMPLE = """\
 examples
   python -m bench.simpps                               all levels, all systems that train on answers, on a CPU
   python -m bench.simpps --levels clear --systems upe  one of each
+  python -m bench.simpps --systems none                what there is to win on each level, without any training
   python -m bench.simpps --preset paper                published sizes; wants a GPU and the backbones' weights
   python -m bench.simpps --dataset clear --seed 1 --out my-study   only the dataset, to tune a learner on
 
@@ -70,7 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     known = ", ".join(_systems_with("tiny"))
     parser.add_argument("--levels", default=",".join(simpps.LEVELS), metavar="A,B", help="(default all)")
     parser.add_argument(
-        "--systems", default="", metavar="A,B", help=f"default all that learn from pairs: {known}"
+        "--systems",
+        default="",
+        metavar="A,B",
+        help=f"default all that learn from pairs: {known}; none: identity and the oracle alone",
     )
     parser.add_argument("--preset", choices=list(simpps.SIZES), default="tiny", help="(default tiny)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "simpps", metavar="DIR")
@@ -94,6 +98,10 @@ def _systems_with(preset: str) -> list[str]:
 def _benchmark(options: argparse.Namespace) -> Benchmark:
     levels = tuple(filter(None, options.levels.split(",")))
     systems = tuple(filter(None, options.systems.split(","))) or tuple(_systems_with(options.preset))
+    if options.systems == "none":
+        if options.write_docs:
+            raise ValueError("--write-docs puts tables of systems into the page; leave out --systems none")
+        systems = ()
     for name in levels:
         if name not in simpps.LEVELS:
             raise ValueError(f"there is no level {name!r}; there are {', '.join(simpps.LEVELS)}")
@@ -171,10 +179,8 @@ class _Run:
                 return
             for wanted in self.bench.systems:
                 self._submit(pool, "train", level, wanted, train, self.bench, level, wanted)
-        is_last = kind == "train" and not any(
-            (k, lv) == ("train", level) for k, lv, _ in self.waiting.values()
-        )
-        if is_last:
+        is_trained = all((k, lv) != ("train", level) for k, lv, _ in self.waiting.values())
+        if kind != "report" and is_trained:
             runs = self._trained(level)
             self._submit(pool, "report", level, "", make_report, self.bench, level, runs)
 
@@ -240,11 +246,14 @@ def _text(bench: Benchmark, reports: dict[str, Any], failed: dict[str, str]) -> 
         f"at {protocol.edit_size} and measured at {protocol.metric_size} pixels. 95 % intervals by bootstrap over raters.",
     ]
     for level, report in reports.items():
-        parts += [tables.level_table(level, report), tables.control_table(level, report)]
+        parts.append(tables.level_table(level, report))
+        if bench.systems:
+            parts.append(tables.control_table(level, report))
         if "known" in report["episodes"]:
             parts.append(tables.level_table(level, report, "known"))
-    parts.append(f"### What it costs\n\nOn {measured_on}; {_train_words(bench.preset)}.")
-    parts.append(tables.cost_table(bench.systems, trained, speeds))
+    if bench.systems:
+        parts.append(f"### What it costs\n\nOn {measured_on}; {_train_words(bench.preset)}.")
+        parts.append(tables.cost_table(bench.systems, trained, speeds))
     parts += [f"{name} failed: {why}" for name, why in failed.items()]
     return "\n\n".join(parts)
 

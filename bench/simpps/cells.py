@@ -58,7 +58,8 @@ class Benchmark:
         return self.out / "runs" / self.dataset(level).name / f"{system}-{self.preset}"
 
     def report(self, level: str) -> Path:
-        return self.out / "reports" / self.dataset(level).name
+        """Without systems it holds identity and the oracle, in a folder of its own."""
+        return self.out / ("reports" if self.systems else "oracle") / self.dataset(level).name
 
     def speed(self, system: str) -> Path:
         return self.out / "speed" / f"{system}-{self.preset}.json"

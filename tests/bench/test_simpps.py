@@ -118,6 +118,11 @@ def test_a_dataset_is_made_once_and_checked(bench):
         make_dataset(bench, "clear")
 
 
+def test_without_systems_no_tables_of_systems_are_written(capsys):
+    assert main(["--systems", "none", "--write-docs"]) == 2
+    assert "leave out --systems none" in capsys.readouterr().err
+
+
 def test_names_that_are_not_known_are_wrong_use(capsys):
     assert main(["--levels", "hard"]) == 2
     assert "there is no level 'hard'; there are clear" in capsys.readouterr().err
