@@ -31,7 +31,9 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
                 "a second factor was stored under another SECRET_KEY, so that no code fits: put that key into "
                 "SECRET_KEY_FALLBACKS, or delete the factor in the admin, under Authenticators"
             )
-            return generate_totp_secret()  # nobody's: an empty one would make codes that anybody can
+            # An empty one would make codes that anybody can.
+            nobodys: str = generate_totp_secret()
+            return nobodys
 
 
 def closed(text: str) -> str:

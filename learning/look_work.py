@@ -40,6 +40,7 @@ from variants.models import Rendition
 from variants.progress import throttled, with_time_left
 from variants.sources.packaged import PHOTOS
 from variants.tone import lut_engine
+from variants.tone.apart import read_photo_apart
 from variants.tone.cube import write_cube
 from variants.tone.images import (
     ImageError,
@@ -137,7 +138,7 @@ def _photo(order: LookOrder) -> None:
     photo = _photo_of(order)
     system = loaded_system(order.look.learner)
     table = _edit(system, order, photo, RESULT_POINTS)
-    full = read_photo((photo.folder / "upload").read_bytes(), LIMITS, "your photo").image
+    full = read_photo_apart((photo.folder / "upload").read_bytes(), LIMITS, "your photo").image
     _file_write(order, encode_image(lut_engine.apply(full, table), "jpeg_444"))
 
 
@@ -310,7 +311,7 @@ def _before(photo: LookPhoto) -> Pixels:
 
 def _pixels_of(photo: LookPhoto) -> Pixels:
     if photo.is_own:
-        return read_photo((photo.folder / "upload").read_bytes(), LIMITS, "your photo").pixels
+        return read_photo_apart((photo.folder / "upload").read_bytes(), LIMITS, "your photo").pixels
     if photo.packaged:
         found = next(each for each in PHOTOS if each.name == photo.packaged)
         return read_photo(found.path).pixels

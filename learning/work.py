@@ -8,7 +8,7 @@ import numpy as np
 
 from learning.color_maps import CUBE_POINTS, baked, edited, guide_of, of_colors
 from learning.data.dataset import PreferenceDataset
-from learning.data.masks import Labels, read_mask
+from learning.data.masks import Labels
 from learning.models import Photo, PhotoRequest, Run
 from learning.photo_files import PRESET
 from learning.services.photos import LIMITS
@@ -29,8 +29,9 @@ from learning.tastes import PROFILE, profile_of, taste_of_photos
 from learning.training.run_folder import read_arrays, write_arrays
 from variants.jobs import JobError
 from variants.progress import Report, silent, throttled, with_time_left
+from variants.tone.apart import decode_apart, read_photo_apart
 from variants.tone.cube import write_cube
-from variants.tone.images import ImageError, encode_image, fit_long_side, from_8_bit, read_photo
+from variants.tone.images import ImageError, encode_image, fit_long_side, from_8_bit
 from variants.tone.luts import Lut3D
 
 LIKED_SHOWN = 480
@@ -172,7 +173,7 @@ def _liked_photos(system: System, request: PhotoRequest) -> tuple[list[Pixels], 
         request.report(number, len(liked), READING_LIKED)
         folder = Path(request.folder) / str(photo.index)
         try:
-            pixels = read_photo((folder / "upload").read_bytes(), LIMITS, photo.name).pixels
+            pixels = read_photo_apart((folder / "upload").read_bytes(), LIMITS, photo.name).pixels
             mask = _mask_of(photo, folder)
             (folder / "before.jpg").write_bytes(encode_image(fit_long_side(pixels, LIKED_SHOWN), "jpeg_444"))
         except (ImageError, MemoryError) as error:
@@ -191,13 +192,14 @@ def _liked_photos(system: System, request: PhotoRequest) -> tuple[list[Pixels], 
 def _mask_of(photo: Photo, folder: Path) -> Labels | None:
     if not (folder / "mask").is_file():
         return None
-    return read_mask((folder / "mask").read_bytes(), LIMITS, f"mask of {photo.name}")
+    mask = (folder / "mask").read_bytes()
+    return decode_apart("learning.data.masks:read_mask", mask, LIMITS, f"mask of {photo.name}")[0]
 
 
 def _photo_render(system: System, profile: Profile, request: PhotoRequest, photo: Photo) -> None:
     folder = Path(request.folder) / str(photo.index)
     try:
-        before = read_photo((folder / "upload").read_bytes(), LIMITS, photo.name).image
+        before = read_photo_apart((folder / "upload").read_bytes(), LIMITS, photo.name).image
         mask = _mask_of(photo, folder)
         guide = guide_of(before)
         # With segments, each has its own map of colours.

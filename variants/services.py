@@ -32,6 +32,7 @@ from variants.sources.files import FileRecipe
 from variants.sources.generated import EditRecipe, PictureRecipe
 from variants.sources.manifest import Entry, Fault
 from variants.sources.sets import Align, Alignment, Member, align_cameras, align_edits
+from variants.tone.apart import read_photo_apart
 from variants.tone.cube import read_cube
 from variants.tone.haldclut import read_haldclut
 from variants.tone.images import (
@@ -127,7 +128,7 @@ def scene_take(
     sha256 = hashlib.sha256(data).hexdigest()
     if known := Scene.objects.filter(original_sha256=sha256).first():
         return SceneImport(scene=known, is_new=False)
-    photo = read_photo(data, limits, name=file_name)
+    photo = read_photo_apart(data, limits, file_name)
     scene = Scene(
         # Splits hang on the scene's ID: the same photo stands on the same side in every database.
         public_id=sha256[:32],

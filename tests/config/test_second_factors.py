@@ -33,8 +33,8 @@ def factors(settings):
 
 
 def code_of(secret):
-    """That the app shows now, and those of the moments beside it."""
-    return f"{hotp_value(secret, list(yield_hotp_counters_from_time())[0]):06}"
+    """One that an app with this secret shows about now."""
+    return f"{hotp_value(secret, next(iter(yield_hotp_counters_from_time()))):06}"
 
 
 def stored():
