@@ -38,7 +38,7 @@ from learning.systems.exemplars.losses import enhancer_losses
 from learning.systems.exemplars.stages import Stage, check_shares, freeze, run_stages
 from learning.systems.exemplars.user_embedding import UserEmbedding
 from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
-from learning.systems.shared import best_device, described, read_settings
+from learning.systems.shared import best_device, described, read_settings, without_frame
 from learning.training import run_folder as runs
 from learning.training.loop import LoopConfig
 from variants.progress import Report
@@ -148,6 +148,7 @@ class PieNet(FixedSizeEditor):
         """The mean of the photos' embeddings, (D,); ValueError without photos."""
         if not photos:
             raise ValueError("photos is empty; a taste is read from at least one photo")
+        photos = [without_frame(photo) for photo in photos]
         embedded = self._network.embed(self._squares(photos, self.config.embed_size))
         return {"vector": embedded.mean(dim=0).cpu().numpy()}
 

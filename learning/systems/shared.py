@@ -77,6 +77,30 @@ def reduced(photo: npt.NDArray[Any], short_side: int) -> Pixels:
     return result
 
 
+def without_frame(photo: Pixels, tolerance: float = 2.5 / 255) -> Pixels:
+    """The photo without border rows and columns that have one colour, the same all around.
+
+    A frame says nothing of how the photo in it was edited. At most three tenths of a side are
+    taken off at either end; a photo of one colour stays whole.
+    """
+    colour = photo[0, 0]
+    alike = np.abs(photo - colour).max(axis=-1) <= tolerance
+    rows, columns = alike.all(axis=1), alike.all(axis=0)
+    # A plain sky is a border on one side alone; a frame goes around.
+    if not (rows[0] and rows[-1] and columns[0] and columns[-1]) or rows.all():
+        return photo
+    top, bottom = _ends(rows)
+    left, right = _ends(columns)
+    return photo[top:bottom, left:right]
+
+
+def _ends(alike: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    most = int(0.3 * len(alike))
+    first = int(np.argmin(alike))
+    last = len(alike) - int(np.argmin(alike[::-1]))
+    return min(first, most), max(last, len(alike) - most)
+
+
 def described(system: str, config: Any, dataset: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What config.json holds of a run; `config` has `preset`, `seed` and, where it has one, `backbone`."""
     facts = {

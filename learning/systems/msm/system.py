@@ -15,7 +15,15 @@ from learning.systems.exemplars.losses import shrunk
 from learning.systems.interface import Pixels, Profile, ReferencePair
 from learning.systems.msm.config import NAME, Config
 from learning.systems.msm.network import Network
-from learning.systems.shared import best_device, described, pixels_of, read_settings, resized, tensor_of
+from learning.systems.shared import (
+    best_device,
+    described,
+    pixels_of,
+    read_settings,
+    resized,
+    tensor_of,
+    without_frame,
+)
 from learning.training import run_folder as runs
 
 PHOTOS_AT_ONCE = 32
@@ -60,7 +68,7 @@ class MaskedStyleModel(FixedSizeEditor):
         """Styles (N, D) and contents (N, D) of liked photos; ValueError without photos."""
         if not photos:
             raise ValueError("photos is empty; a taste is read from at least one photo")
-        return self._profile(photos, [None] * len(photos))
+        return self._profile([without_frame(photo) for photo in photos], [None] * len(photos))
 
     def adapt_to_retouched(self, retouched: Sequence[Pixels], originals: Sequence[Pixels]) -> Profile:
         """As `adapt_to_photos`, where the photos' own originals are at hand: the published way.

@@ -13,7 +13,15 @@ from learning.systems.neural_preset.config import NAME, Config
 from learning.systems.neural_preset.network import Network
 from learning.systems.neural_preset.plan import ColorMap, ColorPlan, Normalised
 from learning.systems.neural_preset.presets import Preset, PresetError
-from learning.systems.shared import best_device, described, read_settings, reduced, resized, tensor_of
+from learning.systems.shared import (
+    best_device,
+    described,
+    read_settings,
+    reduced,
+    resized,
+    tensor_of,
+    without_frame,
+)
 from learning.training import run_folder as runs
 
 
@@ -60,7 +68,7 @@ class NeuralPreset:
     def adapt_to_photos(self, photos: Sequence[Pixels]) -> Profile:
         if not photos:
             raise ValueError("photos is empty; a style is read from at least one photo")
-        return {"style": self.styles(photos).mean(axis=0)}
+        return {"style": self.styles([without_frame(photo) for photo in photos]).mean(axis=0)}
 
     def mean_profile(self, profiles: Sequence[Profile]) -> Profile:
         return mean_of_profiles(profiles)

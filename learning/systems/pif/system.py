@@ -30,6 +30,7 @@ from learning.systems.shared import (
     read_settings,
     resized,
     tensor_of,
+    without_frame,
 )
 from learning.training import run_folder as runs
 from variants.progress import Report, silent
@@ -91,6 +92,7 @@ class Pif:
                 raise ValueError(
                     f"a photo has the shape {photo.shape}; it must be (height, width, 3) with values from 0 to 1"
                 )
+        photos = [without_frame(np.asarray(photo, np.float32)) for photo in photos]
         rows = train_words(self.model, photos, self.config, folder, report, resume=resume)
         return {"words": rows.cpu().numpy(), "strengths": np.ones(len(CONCEPTS), np.float32)}
 

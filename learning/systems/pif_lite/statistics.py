@@ -16,6 +16,7 @@ import torch
 
 from learning.systems.concepts import NAMES, WEIGHTS
 from learning.systems.interface import Pixels
+from learning.systems.shared import without_frame
 from variants.tone.color import highest, luminance, srgb_to_oklab
 from variants.tone.concepts import (
     CONCEPTS,
@@ -57,23 +58,6 @@ def sample_photos(photos: Sequence[Pixels], grid: int) -> Sample:
     rows = [_sample_one(photo, grid) for photo in photos]
     pixels, radius, detail = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
     return Sample(pixels=pixels, radius=radius, detail=detail)
-
-
-def without_frame(photo: Pixels, tolerance: float = 2.5 / 255) -> Pixels:
-    """The photo without border rows and columns that have one colour, the same all around.
-
-    A frame says nothing of how the photo in it was edited. At most three tenths of a side are
-    taken off at either end; a photo of one colour stays whole.
-    """
-    colour = photo[0, 0]
-    alike = np.abs(photo - colour).max(axis=-1) <= tolerance
-    rows, columns = alike.all(axis=1), alike.all(axis=0)
-    # A plain sky is a border on one side alone; a frame goes around.
-    if not (rows[0] and rows[-1] and columns[0] and columns[-1]) or rows.all():
-        return photo
-    top, bottom = _ends(rows)
-    left, right = _ends(columns)
-    return photo[top:bottom, left:right]
 
 
 def perturbed(sample: Sample, strengths: torch.Tensor) -> Sample:
@@ -184,13 +168,6 @@ def _sharpened(detail: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
     return torch.stack(
         [first + 2 * s * second + s * s * third, second + s * third, third + 0 * s], dim=-1
     ).reshape(-1, 6)
-
-
-def _ends(alike: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    most = int(0.3 * len(alike))
-    first = int(np.argmin(alike))
-    last = len(alike) - int(np.argmin(alike[::-1]))
-    return min(first, most), max(last, len(alike) - most)
 
 
 def _mean(plane: torch.Tensor) -> torch.Tensor:

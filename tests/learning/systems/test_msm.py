@@ -25,7 +25,7 @@ from learning.systems.msm import Config, MaskedStyleModel, Network
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import read_weights
 from learning.training.settings import from_json, to_json
-from tests.learning.factories import make_dataset
+from tests.learning.factories import in_a_frame, make_dataset
 from variants.progress import silent
 
 SMALL = dataclasses.replace(
@@ -234,6 +234,12 @@ def test_photos_are_read_and_edited_whatever_they_are(photos):
         system.adapt([])
     with pytest.raises(ValueError, match="photos is empty"):
         system.adapt_to_photos([])
+
+
+def test_a_frame_of_one_colour_does_not_count(photos):
+    system = untrained()
+    plain, framed = (system.adapt_to_photos(p)["styles"] for p in (photos, [in_a_frame(p) for p in photos]))
+    np.testing.assert_array_equal(framed, plain)
 
 
 def test_a_loaded_run_edits_as_before(run, photos, tmp_path):

@@ -31,7 +31,7 @@ from learning.systems.shared import reduced
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import RunError
 from learning.training.settings import from_json, to_json
-from tests.learning.factories import make_dataset
+from tests.learning.factories import in_a_frame, make_dataset
 from variants.progress import silent
 from variants.tone.cube import read_cube, write_cube
 from variants.tone.luts import apply as apply_lut
@@ -299,6 +299,11 @@ def test_grey_and_tiny_references_are_read(system):
     for reference in (np.full((9, 9, 3), 0.5, np.float32), np.zeros((1, 1, 3), np.float32)):
         result = system.render([photo()], system.adapt_to_photos([reference]))[0]
         assert np.isfinite(result).all()
+
+
+def test_a_frame_of_one_colour_does_not_count(system):
+    plain, framed = (system.adapt_to_photos([p])["style"] for p in (photo(), in_a_frame(photo())))
+    np.testing.assert_array_equal(framed, plain)
 
 
 @pytest.mark.parametrize("name", ["warm.safetensors", "warm.npz"])

@@ -17,7 +17,7 @@ from learning.systems.pienet import Config, Network, PieNet
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import read_weights
 from learning.training.settings import from_json, to_json
-from tests.learning.factories import image_id, make_dataset
+from tests.learning.factories import image_id, in_a_frame, make_dataset
 from variants.progress import silent
 
 SMALL = dataclasses.replace(
@@ -134,6 +134,11 @@ def test_a_vector_is_the_mean_of_the_photos_embeddings(photo):
     assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
     np.testing.assert_allclose(both, (one + two) / 2, atol=1e-6)
     np.testing.assert_allclose(system.adapt_to_photos([photo / 2, photo])["vector"], both, atol=1e-6)
+
+
+def test_a_frame_of_one_colour_does_not_count(photo):
+    plain, framed = (untrained().adapt_to_photos([p])["vector"] for p in (photo, in_a_frame(photo)))
+    np.testing.assert_array_equal(framed, plain)
 
 
 def test_answers_are_read_by_their_preferred_images(photo):

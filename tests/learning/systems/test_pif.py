@@ -29,7 +29,7 @@ from learning.systems.pif.words import MAPS, draw_task, perturb, prompt_of
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import read_weights
 from learning.training.settings import from_json, to_json
-from tests.learning.factories import make_dataset
+from tests.learning.factories import in_a_frame, make_dataset
 from variants.progress import silent
 from variants.tone.recipes import Recipe, apply_recipe
 
@@ -302,6 +302,18 @@ def test_nothing_to_read_is_refused(run):
         system.adapt(
             [ReferencePair(preferred=np.zeros((4, 4), np.float32), rejected=np.zeros((4, 4), np.float32))]
         )
+
+
+def test_a_frame_of_one_colour_does_not_count(run, photos, monkeypatch):
+    _, system, _ = run
+    read = []
+    monkeypatch.setattr(
+        "learning.systems.pif.system.train_words",
+        lambda model, photos, *_, **__: read.append(photos) or model.words.rows.detach(),
+    )
+    system.adapt_to_photos([in_a_frame(photo) for photo in photos])
+    for found, photo in zip(read[0], photos, strict=True):
+        np.testing.assert_array_equal(found, photo)
 
 
 class Stopped(Exception):

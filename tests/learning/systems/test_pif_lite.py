@@ -13,11 +13,12 @@ from learning.systems.pif_lite import PifLite
 from learning.systems.pif_lite.editing import apply_strengths
 from learning.systems.pif_lite.fitting import HIGH, LOW
 from learning.systems.pif_lite.population import population_of
-from learning.systems.pif_lite.statistics import perturbed, sample_photos, statistics, without_frame
+from learning.systems.pif_lite.statistics import perturbed, sample_photos, statistics
+from learning.systems.shared import without_frame
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import RunError
 from learning.training.settings import from_json, to_json
-from tests.learning.factories import image_id, make_dataset
+from tests.learning.factories import image_id, in_a_frame, make_dataset
 from variants.progress import silent
 from variants.sources.packaged import PHOTOS
 from variants.tone.images import fit_long_side, read_photo
@@ -172,11 +173,7 @@ def test_grey_and_plain_references_give_strengths_within_their_ranges(system, ph
 
 
 def test_a_frame_of_one_colour_does_not_count(system, photos):
-    framed = []
-    for photo in photos[:3]:
-        frame = np.full((photo.shape[0] + 24, photo.shape[1] + 40, 3), (1, 0, 0), np.float32)
-        frame[12:-12, 20:-20] = photo
-        framed.append(frame)
+    framed = [in_a_frame(photo) for photo in photos[:3]]
     np.testing.assert_array_equal(
         system.adapt_to_photos(framed)["strengths"], system.adapt_to_photos(photos[:3])["strengths"]
     )
