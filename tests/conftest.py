@@ -4,7 +4,10 @@ from pathlib import Path
 
 import django.conf
 import pytest
+from django.db import connection
 from hypothesis import settings
+
+from tests.sites import Site
 
 # How long an example takes says nothing of what is right, and machines are busy.
 settings.register_profile("tonalist", deadline=None)
@@ -17,6 +20,12 @@ def pytest_configure() -> None:
     django.conf.settings.WHITENOISE_AUTOREFRESH = True  # else each client reads the whole folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test first, so that no process is left with one when the other has ended."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -26,3 +35,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs the shared data folder beside the project (../shared/data)")
     return SHARED_DATA
+
+
+@pytest.fixture
+def new_site(transactional_db, tmp_path):
+    """Makes a site in tmp_path/data, with the address of its broker where it is not the embedded one."""
+
+    def make(broker=""):
+        if connection.vendor != "sqlite":
+            pytest.skip("copies the tests' SQLite; run this without DATABASE_URL")
+        return Site(tmp_path / "data", broker)
+
+    return make
