@@ -9,7 +9,7 @@ PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve worker test check bench messages lock clean
+.PHONY: help demo serve worker test suite check bench messages lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,9 +25,12 @@ serve: $(VENV)/run.stamp  ## The site on http://127.0.0.1:8000 (PORT=…)
 worker: $(VENV)/run.stamp  ## The worker that renders, exports, trains and reports, and what is done by the clock
 	@$(BIN)/python manage.py worker
 
-test: check  ## All checks and tests, a real browser included
+test: check suite  ## All checks and tests, a real browser included
+
+# Files go out in the order of tests/conftest.py, the longest first, not the one with the most tests.
+suite: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.chromium --install
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev.stamp  ## Style, types, imports and migrations, without the tests
 	@$(BIN)/ruff check .
