@@ -1,5 +1,6 @@
 """report.html: one file that needs no other, drawn from what report.json holds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,7 +69,7 @@ def environment() -> Environment:
 
 def page_html(data: Data, examples: Sequence[Example]) -> str:
     """The whole page as text."""
-    return (
+    page = (
         environment()
         .get_template("report.html.j2")
         .render(
@@ -86,6 +87,7 @@ def page_html(data: Data, examples: Sequence[Example]) -> str:
             n_controls=len(CONTROLS),
         )
     )
+    return re.sub(r"(?<=\d) %", "\u00a0%", page)  # a narrow page would part number and sign
 
 
 def figure(value: Any, digits: int = 3) -> str:
