@@ -168,6 +168,9 @@ def study_link_pairs(study: Study, pairs: Iterable[Pair]) -> int:
 @transaction.atomic
 def study_open(study: Study) -> None:
     """From now on it can be answered. Raises StudyError when something is missing for that."""
+    _hold(study)
+    if study.status == Study.Status.OPEN:
+        return
     if study.status == Study.Status.CLOSED:
         raise StudyError(f"{study.slug} is closed, and a closed study stays closed")
     study_require_answerable(study)
@@ -181,6 +184,7 @@ def study_open(study: Study) -> None:
 @transaction.atomic
 def study_pause(study: Study) -> None:
     """No new sessions; those under way may be finished."""
+    _hold(study)
     if study.status not in (Study.Status.OPEN, Study.Status.PAUSED):
         raise StudyError(f"{study.slug} is {study.status}; only an open study can be paused")
     study.status = Study.Status.PAUSED
@@ -191,12 +195,18 @@ def study_pause(study: Study) -> None:
 @transaction.atomic
 def study_close(study: Study) -> None:
     """No answers any more, and for good."""
+    _hold(study)
     if study.status == Study.Status.CLOSED:
         return
     study.status = Study.Status.CLOSED
     study.closed_at = timezone.now()
     study.save(update_fields=["status", "closed_at"])
     audit_record("study.close", study)
+
+
+def _hold(study: Study) -> None:
+    """As it is now, until the transaction is over: whoever else opens or closes it waits."""
+    study.refresh_from_db(from_queryset=Study.objects.select_for_update(no_key=True))
 
 
 def study_require_answerable(study: Study) -> None:

@@ -176,6 +176,7 @@ def test_it_does_not_open_with_too_few_pairs_of_a_source_type():
 def test_it_does_not_open_with_a_broken_protocol():
     study = factories.make_study(status="draft")
     study.protocol["n_main"] = 0
+    study.save()
     with pytest.raises(StudyError, match="n_main is 0"):
         study_open(study)
 
