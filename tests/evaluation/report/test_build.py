@@ -22,7 +22,7 @@ from tests.evaluation.conftest import colourful_photos
 from tests.evaluation.doubles import DoesNothing, MeanColourScored
 from tests.learning.factories import make_dataset
 
-SMALL = EvaluationProtocol(references=16, evaluations=12, edit_size=64, metric_size=48)
+SMALL = EvaluationProtocol(references=16, evaluations=6, edit_size=64, metric_size=48)
 FIGURES = ("d_pp", "d_pn", "d_np", "d_nn", "d_p", "d_n", "bfs", "cmr", "cqs")
 
 
@@ -67,7 +67,7 @@ def test_the_json_has_every_name_that_stays(data):
     assert {"simulated", "dataset", "protocol", "rows", "gains", "missing", "verdict"} <= data.keys()
     assert data["simulated"] is True
     assert data["protocol"] == {
-        "references": 16, "evaluations": 12, "edit_size": 64, "metric_size": 48, "seed": 0,
+        "references": 16, "evaluations": 6, "edit_size": 64, "metric_size": 48, "seed": 0,
     }  # fmt: skip
     wanted = {
         "run", "name", "metric", "scenes", *FIGURES, "cqs_interval", "alignment", "n_judgments", "n_raters",

@@ -91,8 +91,8 @@ def test_careless_raters_are_caught_more_often_than_honest_ones(tmp_path):
     write_simulated_dataset(
         tmp_path / "study",
         colourful_photos(),
-        n_raters=40,
-        n_main=40,
+        n_raters=24,
+        n_main=30,
         long_side=64,
         crowd=Crowd(careless=0.5),
     )
@@ -109,7 +109,7 @@ def test_realistic_raters_agree_with_themselves_as_people_do(tmp_path):
     write_simulated_dataset(
         tmp_path / "study",
         colourful_photos(),
-        n_raters=30,
+        n_raters=16,
         n_main=40,
         long_side=64,
         crowd=CROWDS["realistic"],
