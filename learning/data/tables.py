@@ -257,8 +257,11 @@ def _check_splits(folder: Path, table: str, rows: Sequence[Mapping[str, Any]]) -
 def _check_files(folder: Path, images: Sequence[Image]) -> None:
     missing = [image.file_name for image in images if not (folder / image.file_name).is_file()]
     if missing:
-        others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
-        raise DatasetError(f"{folder / missing[0]}{others} is missing; images.parquet names it")
+        are = f"and {len(missing) - 1} more images are" if len(missing) > 1 else "is"
+        raise DatasetError(
+            f"{folder / missing[0]} {are} missing, and images.parquet names them; copy the dataset's folder again, "
+            "with its images, or export it again"
+        )
 
 
 def _inside(folder: Path, number: int, file_name: str) -> str:

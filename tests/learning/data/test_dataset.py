@@ -164,7 +164,7 @@ def test_a_dataset_whose_images_were_not_copied_says_so(folder):
         path.unlink()
     (folder / "images").rmdir()
     with pytest.raises(
-        DatasetError, match=r"images/.*\.png and 15 others is missing; images\.parquet names it"
+        DatasetError, match=r"images/.*\.png and 15 more images are missing.* copy the dataset's folder"
     ):
         PreferenceDataset.load(folder)
 
