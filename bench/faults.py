@@ -27,9 +27,11 @@ from PIL import Image
 from bench.scratch import scratch_database
 
 WORKERS = ("a", "b")
-PAUSE = (0.5, 9.0)
+BUSY_WITHIN = 60
+"""Seconds that a round waits for somebody to be at a job: a worker that only starts loses nothing."""
+PAUSE = (0.0, 3.0)
 """Seconds before a kill, drawn between."""
-OVER_WITHIN = 240
+OVER_WITHIN = 480
 """Seconds after the last kill, in which everything must have ended."""
 N_PHOTOS, N_RATERS = 4, 6
 
@@ -111,7 +113,7 @@ def order(kind, study, rng):
 
 def disturb(fleet, broker, rng):
     """Kill one of them, or empty the broker; what was done, in a word."""
-    victims = ["worker", "worker", "process at a job", "process at a job", "process at a job", "beat"]
+    victims = ["worker", "worker", *["process at a job"] * 4, "beat"]
     if broker.startswith("redis"):
         victims.append("broker emptied")
     victim = rng.choice(victims)
@@ -136,6 +138,12 @@ def jobs_all():
     from variants.jobs import job_models
 
     return [job for model in job_models() for job in model._default_manager.all()]
+
+
+def wait_until_busy():
+    until = time.monotonic() + BUSY_WITHIN
+    while time.monotonic() < until and not any(job.state == "running" for job in jobs_all()):
+        time.sleep(0.2)
 
 
 def wait_until_over(fleet):
@@ -222,8 +230,8 @@ def measure(rounds, seed, broker, seconds):
         for number in range(rounds):
             if time.monotonic() - begun > seconds:
                 break
-            for kind in rng.sample(["render", "export", "statistics", "train"], 2):
-                order(kind, study, rng)
+            order(rng.choice(["render", "export", "statistics", "train"]), study, rng)
+            wait_until_busy()
             time.sleep(rng.uniform(*PAUSE))
             done[disturb(fleet, broker, rng)] += 1
             print(f"round {number + 1}", file=sys.stderr)

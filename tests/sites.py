@@ -34,8 +34,8 @@ class Site:
             "shell", "--verbosity", "0", "-c", f"from django.core.management import call_command\n{code}"
         )
 
-    def start_worker(self, log: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1"]
+    def start_worker(self, log: Path, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1", *options]
         with log.open("a") as output:
             return subprocess.Popen(
                 command, env=self.environment, stdout=output, stderr=output, start_new_session=True

@@ -279,7 +279,9 @@ def jobs_take_up_again() -> int:
     waiting = [
         job
         for model in job_models()
-        for job in model._default_manager.filter(state=Job.State.QUEUED, cancel_requested=False)
+        for job in model._default_manager.filter(state=Job.State.QUEUED, cancel_requested=False).order_by(
+            "pk"
+        )  # whoever waits longest is first
     ]
     for job in waiting:
         job.enqueue()
