@@ -9,7 +9,7 @@ PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve worker test suite check bench messages lock clean
+.PHONY: help demo serve worker test suite check bench messages lock clean audit
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ bench: $(VENV)/dev.stamp  ## Measure ours beside a peer, every script in bench/
 
 messages: $(VENV)/dev.stamp  ## Bring the catalogues in locale/ up to date with the texts (needs GNU gettext)
 	@$(BIN)/python -m tests.catalogues --update
+
+audit: $(VENV)/run.stamp  ## Whether the locked versions have known holes, by osv.dev
+	@$(BIN)/pip install --quiet --target $(VENV)/audit pip-audit
+	@PYTHONPATH=$(VENV)/audit $(BIN)/python -m pip_audit --strict --vulnerability-service osv \
+		--requirement requirements.lock --no-deps --disable-pip --progress-spinner off
 
 lock: $(VENV)/dev.stamp  ## Choose the exact versions in requirements.lock anew
 	@$(BIN)/pip install --quiet uv
