@@ -1,9 +1,6 @@
 """A researcher's whole way in a browser, on the site as it is run: its own server and worker, files and SQLite."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from playwright.sync_api import expect
@@ -17,23 +14,16 @@ JOB_MS = 240_000  # for a job on a busy machine
 
 
 @pytest.fixture
-def site(tmp_path, monkeypatch):
+def site(new_site, tmp_path, monkeypatch):
     """Address of a site of its own, and how to run its commands."""
+    site = new_site()
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setenv("TONALIST_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("CELERY_BROKER_URL", "")
+    for name, value in site.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "")
-
-    def manage(*arguments):
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    manage("migrate", "--verbosity", "0")
     port = free_port(8700)
     with worker(tmp_path), server(tmp_path, port, "only-for-tests"):
-        yield f"http://127.0.0.1:{port}", manage
+        yield f"http://127.0.0.1:{port}", site.manage
 
 
 @pytest.fixture

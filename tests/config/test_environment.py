@@ -14,7 +14,7 @@ def settings_with(tmp_path, show, **variables):
     """Print `show` from the settings of a fresh process with exactly these variables."""
     env = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
     env |= {"TONALIST_DATA": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings", **variables}
-    code = f"import django; django.setup(); from django.conf import settings; print({show})"
+    code = f"from django.conf import settings; print({show})"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
 
 

@@ -60,7 +60,7 @@ def test_impossible_numbers_and_no_runs_are_refused(tmp_path):
 def test_the_job_writes_the_folder_and_the_verdict(tmp_path, simulated_folder, monkeypatch):
     monkeypatch.setattr("evaluation.report.build.load_run", lambda folder: MeanColour())
     run = make_run(tmp_path, dataset=str(simulated_folder))
-    report = report_create([run], references=8, evaluations=4, edit_size=48, metric_size=32)
+    report = report_create([run], references=4, evaluations=2, edit_size=48, metric_size=32)
     report.run(report_run)
     assert (report.state, report.error) == (Report.State.DONE, "")
     assert "simulated raters, new scenes" in report.verdict
