@@ -65,7 +65,7 @@ def baked(system: System, guide: Pixels, profile: Profile, strength: float, poin
 
 def of_colors(system: System, profile: Profile) -> Profile:
     """The part of a taste that a LUT can hold: without the concepts that change each place differently."""
-    if not isinstance(system, ConceptEditor):
+    if not (isinstance(system, ConceptEditor) and isinstance(system, ColorMapper)):
         return profile
     placed = {name: slider.neutral for name, slider in system.sliders.items() if not slider.is_color_map}
     return system.with_strengths(profile, placed)

@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
+from django.utils.html import format_html
+from django.utils.text import capfirst
 
 from collection.access import User
 from learning.access import runs_of
@@ -14,8 +16,8 @@ from learning.models import PhotoRequest
 from learning.raters import DatasetRater
 from learning.services.photos import KEEP, MAX_BYTES, MAX_PHOTOS, MAX_PIXELS
 from learning.services.styles import MAX_LIKED, MAX_LIKED_BYTES, PRESET_SUFFIXES
-from learning.systems import KEEP_PRESETS, MAX_STRENGTH, PHOTO_READERS, UNTRAINED
-from learning.systems.concepts import SLIDERS
+from learning.systems import KEEP_PRESETS, MAX_STRENGTH, PHOTO_READERS, TAKE_WORDS, TITLES, UNTRAINED
+from learning.systems.concepts import SLIDERS, WORDS
 from variants.jobs import Job
 
 
@@ -29,6 +31,8 @@ class ManyFiles(forms.ClearableFileInput):
 
 class PhotosField(forms.FileField):
     """Several files; their number and sizes are the service's to judge."""
+
+    default_error_messages = {"required": "Choose at least one photo."}
 
     def clean(self, data: Any, initial: Any = None) -> list["UploadedFile[bytes]"]:
         if not data and not self.required:
@@ -57,10 +61,18 @@ class PhotosForm(forms.Form):
 
 
 WAY_WORDS = {
-    "pif_lite": "Named sliders (pif_lite): exposure, contrast, tint and so on, each adjustable. Needs no training.",
-    "deep_photo": "The colours themselves (deep_photo): your photo takes the palette of the liked photos, mixed, "
-    "whatever they show. Strong, so begin with a strength of 0.5. Needs no training.",
+    "pif_lite": (
+        "Named sliders",
+        "Exposure, contrast, tint and so on, each adjustable. pif_lite, needs no training.",
+    ),
+    "deep_photo": (
+        "The colours themselves",
+        "Your photo takes the palette of the liked photos, mixed, whatever they show. Strong, so begin with a "
+        "strength of 0.5. deep_photo, needs no training.",
+    ),
 }
+WORD = "word_"
+"""Before a concept: the name of its field."""
 
 
 class StyleForm(forms.Form):
@@ -107,20 +119,28 @@ class StyleForm(forms.Form):
     )
     keep_days = KEEP.days
     main = ("liked", "photos", "way", "strength", "name")
-    more = ("masks", "preset")
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         done = runs_of(user).filter(system__in=PHOTO_READERS, state=Job.State.DONE)
         self._runs = {run.public_id: run for run in done}
-        if not any(run.system in KEEP_PRESETS for run in self._runs.values()):
+        systems = {run.system for run in done}
+        if not systems.intersection(KEEP_PRESETS):
             del self.fields["preset"]
+        if systems.intersection(TAKE_WORDS):
+            for concept, words in WORDS.items():
+                self.fields[f"{WORD}{concept}"] = forms.ChoiceField(
+                    label=concept, required=False, choices=[("", "as it is"), *zip(words, words, strict=True)]
+                )
+        runs = {
+            key: (
+                capfirst(TITLES[run.system]),
+                f"Your run {key[:8]} of {run.system}{', of simulated raters' if run.is_simulated else ''}.",
+            )
+            for key, run in self._runs.items()
+        }
         self.fields["way"].choices = [  # type: ignore[attr-defined]
-            *((name, WAY_WORDS[name]) for name in UNTRAINED),
-            *(
-                (key, f"The run {run.system} {key[:8]}{', of simulated raters' if run.is_simulated else ''}")
-                for key, run in self._runs.items()
-            ),
+            (key, format_html("<strong>{}</strong> {}", *said)) for key, said in (WAY_WORDS | runs).items()
         ]
 
     @property
@@ -128,24 +148,41 @@ class StyleForm(forms.Form):
         return [self[name] for name in self.main]
 
     @property
-    def more_fields(self) -> list[forms.BoundField]:
-        """What few need."""
-        return [self[name] for name in self.more if name in self.fields]
+    def files_beside(self) -> list[forms.BoundField]:
+        """Masks, and a preset where a run takes one: what few need."""
+        return [self[name] for name in ("masks", "preset") if name in self.fields]
 
     @property
-    def more_is_open(self) -> bool:
-        return any(field.errors for field in self.more_fields)
+    def word_fields(self) -> list[forms.BoundField]:
+        """A choice of words for each concept, where a run takes them."""
+        return [self[f"{WORD}{concept}"] for concept in WORDS if f"{WORD}{concept}" in self.fields]
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Those that were chosen, by concept."""
+        chosen = {concept: self.cleaned_data.get(f"{WORD}{concept}") for concept in WORDS}
+        return {concept: word for concept, word in chosen.items() if word}
+
+    @property
+    def has_words(self) -> bool:
+        return self.is_bound and any(self.data.get(field.html_name) for field in self.word_fields)
+
+    @property
+    def has_file_errors(self) -> bool:
+        return any(field.errors for field in self.files_beside)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        if not data.get("liked") and not data.get("preset") and "liked" not in self.errors:
+        source = data.get("liked") or data.get("preset") or self.words
+        if not source and "liked" not in self.errors:
             self.add_error("liked", "Choose at least one photo.")
         return data
 
     @property
     def beside(self) -> dict[str, Any]:
         """What else `style_request` takes, where it was given."""
-        return {name: given for name in ("name", "masks", "preset") if (given := self.cleaned_data.get(name))}
+        given = self.cleaned_data | {"words": self.words}
+        return {name: given[name] for name in ("name", "masks", "preset", "words") if given.get(name)}
 
     @property
     def taste_reader(self) -> dict[str, Any]:

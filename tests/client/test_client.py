@@ -241,17 +241,26 @@ def test_a_download_goes_on_where_it_broke_off(tmp_path):
 def test_photos_are_sent_with_their_names_again_where_it_has_to_be(tmp_path):
     for name in ("a.jpg", "mine.jpg"):
         (tmp_path / name).write_bytes(f"photo {name}".encode())
-    client, asked, _ = answering(problem(503), *[httpx.Response(201, json={"id": "1"})] * 2)
+    client, asked, _ = answering(problem(503), *[httpx.Response(201, json={"id": "1"})] * 3)
     liked, photos = [tmp_path / "a.jpg"], [str(tmp_path / "mine.jpg")]
     assert client.style(liked, photos, strength=0.5) == {"id": "1"}
     client.render("abc", "rater1", photos)
-    first, again, render = (request.content for request in asked)
+    client.style(
+        [], photos, run="abc", preset=tmp_path / "a.jpg", words=["tint=warm", "exposure=dark"], name="Dusk"
+    )
+    first, again, render, worded = (request.content for request in asked)
     assert b'name="liked"; filename="a.jpg"' in first
     assert b'name="photos"; filename="mine.jpg"' in first
     assert all(text in again for text in (b"photo a.jpg", b"photo mine.jpg", b"pif_lite", b"0.5"))
     assert asked[0].headers["Idempotency-Key"] == asked[1].headers["Idempotency-Key"]
     assert asked[2].url.path == "/api/v1/runs/abc/photos/"
     assert b"rater1" in render
+    assert all(
+        text in worded
+        for text in (b'name="preset"; filename="a.jpg"', b"tint=warm", b"exposure=dark", b"Dusk")
+    )
+    assert worded.count(b'name="words"') == 2
+    assert b'name="system"' not in worded
 
 
 def test_a_style_on_the_live_site(site, monkeypatch, settings, tmp_path):
@@ -270,7 +279,14 @@ def test_a_style_on_the_live_site(site, monkeypatch, settings, tmp_path):
     kept = client.save(done["photos"][0]["files"]["result"], tmp_path / "result.jpg")
     assert kept.read_bytes() == b"result"
     assert client.change_style(style, strength=0.5)["strength"] == 0.5
-    client.delete_photos(style)
+    other = client.style([mine], [mine], name="other")
+    PhotoRequest.objects.update(state=Job.State.DONE)
+    for each in PhotoRequest.objects.all():
+        (Path(each.folder) / "profile.safetensors").write_bytes(b"a profile")
+    mixed = client.mix_styles(style, other["id"], share=0.25, name="both")
+    assert (mixed["name"], mixed["mixture"][1]["share"]) == ("both", 0.25)
+    for each in (style, other, mixed):
+        client.delete_photos(each)
     assert not PhotoRequest.objects.exists()
     run = Run.objects.get()
     Run.objects.update(state=Job.State.RUNNING)

@@ -1,5 +1,7 @@
 """Photos to a taste and styles from photos, as programs ask for them."""
 
+from pathlib import Path
+
 import pytest
 
 from collection.api.v1.bodies import FormBody
@@ -87,6 +89,47 @@ def test_a_style_from_its_files_to_its_pictures_and_away(alice):
 
     assert alice("delete", path).status_code == 204
     assert alice.get(path).status_code == 404
+
+
+def test_masks_a_name_and_a_mix(alice):
+    masked = style(system="deep_photo", masks=[upload("a.png"), upload("b.png")], name="Dusk", strength="0.5")
+    made = send(alice, "styles/", masked).json()
+    assert (made["name"], made["strength"], made["words"], made["mixture"]) == ("Dusk", 0.5, {}, [])
+    folder = Path(PhotoRequest.objects.get().folder)
+    assert [(folder / str(i) / "mask").is_file() for i in range(3)] == [False, True, True]
+    for wrong, detail in (
+        (style(masks=[upload("a.png")]), "pif_lite has no segments"),
+        (style(system="deep_photo", masks=[upload("a.png")]), "1 of the 2 liked photos have no mask"),
+        (style(system="deep_photo", masks=[upload("z.png")]), "z.png is the mask of no photo"),
+        (style(liked=[], words=["exposure=dark"]), "pif_lite knows no words"),
+        (style(liked=[], preset=upload("a.npz")), "pif_lite has no presets"),
+        (style(liked=[upload(f"{i}.png") for i in range(51)]), "no more than 50"),
+    ):
+        reply = send(alice, "styles/", wrong)
+        assert (reply.status_code in (409, 422), detail in reply.json()["detail"]) == (True, True), (
+            reply.json()
+        )
+    assert send(alice, "styles/", style(words=["dark"])).json()["detail"].count("CONCEPT=WORD")
+
+    one, other = (send(alice, "styles/", style(name=name)).json() for name in ("one", "other"))
+    PhotoRequest.objects.update(state=Job.State.DONE)
+    for asked in PhotoRequest.objects.filter(system="pif_lite"):
+        (Path(asked.folder) / "profile.safetensors").write_bytes(b"a profile")
+    mixed = alice.post(f"photos/{one['id']}/mix/", {"other": other["id"], "share": 0.25, "name": "both"})
+    assert mixed.status_code == 201
+    assert (mixed.json()["name"], [part["share"] for part in mixed.json()["mixture"]]) == (
+        "both",
+        [0.75, 0.25],
+    )
+    for body, status, detail in (
+        ({"other": "nobody"}, 422, "no style 'nobody'"),
+        ({"other": one["id"]}, 409, "mixed with itself"),
+        ({"other": made["id"]}, 409, "only styles of one can be mixed"),
+        ({"other": other["id"], "share": 2}, 422, "share"),
+    ):
+        reply = alice.post(f"photos/{one['id']}/mix/", body)
+        assert (reply.status_code, detail in reply.json()["detail"]) == (status, True), reply.json()
+    assert alice.get(f"photos/{one['id']}/preset.safetensors").status_code == 404
 
 
 def test_photos_to_a_raters_taste(alice, run):

@@ -1,6 +1,7 @@
 import dataclasses
 import datetime as dt
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from PIL import Image
 from learning.models import Photo, PhotoRequest
 from learning.services import PhotosRefused, photos_delete, style_change, style_mix, style_request
 from learning.services.styles import MAX_LIKED
-from learning.systems import neural_preset
+from learning.systems import neural_preset, pif
 from learning.systems.deep_photo import DeepPhoto
 from learning.systems.neural_preset.network import new_network
+from learning.systems.pif.model import load_model
+from learning.systems.pif.small import save_small_model
 from learning.tasks import photos_task
 from tests.factories import make_researcher, make_run
 from tests.learning.test_photos import status_of, upload
@@ -234,6 +237,43 @@ def test_a_preset_is_downloaded_and_makes_the_same_style_again(alice, client, tm
     broken = SimpleUploadedFile("dusk.safetensors", b"no preset")
     failed = done(style_request([], [upload()], uploaded_by=alice, run=run, preset=broken))
     assert (failed.state, "is not a preset, or was cut short" in failed.error) == (Job.State.FAILED, True)
+
+
+def test_a_style_in_words_from_the_page_to_the_picture(alice, client, tmp_path):
+    config = dataclasses.replace(pif.PRESETS["tiny"](), edit_size=32, lift="lut")
+    save_small_model(tmp_path / "new/model", seed=0)
+    model = load_model(
+        str(tmp_path / "new/model"),
+        rank=config.rank,
+        timestep=config.timestep,
+        residual_space="latent",
+        seed=0,
+    )
+    pif.Pif(model, config, tmp_path / "new").save(tmp_path / "run")
+    client.force_login(alice)
+    address = reverse("learning:style-list")
+    assert "word_exposure" not in client.get(address).content.decode()
+    run = make_run(folder=tmp_path / "run", started_by=alice, system="pif")
+    assert "word_exposure" in client.get(address).content.decode()
+    form = {"way": run.public_id, "strength": "1", "word_exposure": "dark", "word_tint": ""}
+    for changed, message in (
+        ({"word_exposure": ""}, "Choose at least one photo."),
+        ({"word_exposure": "loud"}, "loud is not one of the available choices"),
+        ({"way": "pif_lite"}, "knows no words; a run of pif does"),
+        ({"liked": [upload("a.png")]}, "send one of them"),
+    ):
+        page = client.post(address, {**form, "photos": [upload()], **changed})
+        assert (page.status_code, message in page.content.decode()) == (422, True), changed
+    client.post(address, {**form, "photos": [upload()]})
+    request = done(PhotoRequest.objects.get())
+    assert (request.state, request.error, request.words) == (Job.State.DONE, "", {"exposure": "dark"})
+    assert (request.name, request.learned) == ("dark exposure", {})
+    assert picture(request, 0, "result.jpg").shape == (32, 48, 3)
+    # The model is gone: it is said, and the style stays.
+    style_change(request, strength=0.5)
+    shutil.rmtree(tmp_path / "run/model")
+    request = done(request)
+    assert (request.state, "model" in request.error) == (Job.State.FAILED, True)
 
 
 def test_masks_go_with_their_photos_and_one_that_does_not_fit_is_said(alice):
