@@ -5,17 +5,18 @@ normalised photo, and its edit baked into a LUT), and the Monge-Kantorovich map 
 by itself and as a LUT. Reading the style is measured apart; it does not hang on the size. Networks are
 untrained, which costs the same.
 
-    python bench/style_speed.py [--at-once | --lifted]
+    python bench/style_speed.py [--at-once | --lifted] [--sizes FHD 4K 8K]
 
-Those that edit at a fixed size and lift the edit (PieNet, masked style modeling, PIF), and PIF-lite's own
-pixels, come with --lifted, on float pictures of FHD and 4K: their networks are the `tiny` ones, so only what
-grows with the picture is told by them.
+Those that edit at a fixed size and lift the edit (PieNet, masked style modeling, PIF), and PIF-lite, come with
+--lifted, from the 8-bit picture to the edited one: their networks are the `tiny` ones, so only what grows with
+the picture is told by them.
 """
 
 import argparse
 import dataclasses
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,16 @@ from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.timing import interleaved, peak_extra_mb, print_rows, row
+from bench.timing import forget_peak, interleaved, memory_mb, peak_extra_mb, print_rows, row
+from learning.color_maps import edited, of_colors
 from learning.systems import deep_photo, msm, neural_preset, pienet, pif, pif_lite
 from learning.systems.concepts import NAMES
+from learning.systems.exemplars.editing import LiftingConfig
 from learning.systems.msm.network import Network as MsmNetwork
 from learning.systems.neural_preset.network import new_network
 from learning.systems.pif.model import load_model
 from learning.systems.pif.small import save_small_model
+from learning.systems.pif_lite.population import population_of
 from variants.tone import lut_engine
 from variants.tone.cube import rows_of
 from variants.tone.looks import look_lut
@@ -45,21 +49,25 @@ def main():
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--at-once", action="store_true", help="only those that edit pixels as they are")
     which.add_argument("--lifted", action="store_true", help="only those whose edit is lifted, and PIF-lite")
+    parser.add_argument(
+        "--sizes", nargs="+", choices=SIZES, default=list(SIZES), metavar="SIZE", help="FHD 4K 8K"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = [] if options.lifted else measured_at_once()
+    rows = [] if options.lifted else measured_at_once(options.sizes)
     if not options.at_once:
         with tempfile.TemporaryDirectory() as folder:
-            rows += measured_lifted(Path(folder))
+            rows += measured_lifted(Path(folder), options.sizes)
     print_rows(rows)
 
 
-def measured_at_once():
+def measured_at_once(sizes):
     systems = {preset: untrained(preset) for preset in ("tiny", "full")}
     quick = deep_photo.untrained()
     style = astronaut().astype(np.float32)[::4, ::4] / 255
     rows = []
-    for name, (height, width) in SIZES.items():
+    for name in sizes:
+        height, width = SIZES[name]
         rows += measured(name, picture(height, width), style, systems, quick, rounds=1 if name == "8K" else 3)
     return rows
 
@@ -68,55 +76,80 @@ def picture(height, width):
     return np.array(Image.fromarray(astronaut()).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def measured_lifted(folder):
+def measured_lifted(folder, sizes):
+    """As the site and `learning.render` edit an 8-bit photo: through a LUT where the edit is one, else in floats."""
+    functions = lifted_edits(folder)
+    table = look_lut("golden")
+    filter_ = ImageFilter.Color3DLUT(table.size, rows_of(table).reshape(-1).tolist())
+    rows = []
+    for edit in functions.values():
+        edit(picture(600, 800))  # what is loaded once is loaded here
+    for size in sizes:
+        levels = picture(*SIZES[size])
+        image = Image.fromarray(levels)
+        for name, edit in {"Pillow": lambda _: None, **functions}.items():
+            peer, peak_of_peer = timed_peak(lambda image=image: np.asarray(image.filter(filter_)))
+            taken, peak = timed_peak(lambda edit=edit, levels=levels: edit(levels))
+            if name == "Pillow":
+                print(f"{size:4} {name:40} {peer * 1e3:9.1f} ms {peak_of_peer:19.1f} MB", flush=True)
+                continue
+            print(
+                f"{size:4} {name:40} {taken * 1e3:9.1f} ms {taken / peer:8.2f} × {peak:8.1f} MB", flush=True
+            )
+            # None of them claims to keep up with a LUT but those that are one: what is told is what they take.
+            rows.append(
+                row(
+                    f"{name}, {size}",
+                    ours=taken * 1e3,
+                    peer=peer * 1e3,
+                    peer_name="Pillow's LUT",
+                    goal=3.0 if name.endswith("LUT") else 100.0,
+                    better="lower",
+                    unit="ms",
+                )
+            )
+    return rows
+
+
+def lifted_edits(folder):
+    """Name → what edits an 8-bit photo."""
     style = astronaut().astype(np.float32)[::2, ::2] / 255
-    lite = pif_lite.untrained()
-    strengths = {"strengths": np.full(len(NAMES), 0.3, np.float32)}
-    small = dataclasses.replace(pif.PRESETS["tiny"](), edit_size=512)
+    # Of one photo: what a population is does not hang on how long a photo takes.
+    alone = dataclasses.replace(pif_lite.tiny(), photos=8, clusters=1)
+    lite = pif_lite.PifLite(population_of([style], alone), alone)
+    liked = {"strengths": np.full(len(NAMES), 0.3, np.float32)}
+    small = pif.PRESETS["tiny"]()
     save_small_model(folder / "model", seed=0)
     model = load_model(
         str(folder / "model"), rank=0, timestep=small.timestep, residual_space="latent", seed=0, device="cpu"
     )
-    lifted = {
-        "PieNet": pienet.PieNet(pienet.Network(pienet.tiny()), pienet.tiny()),
-        "masked style modeling": msm.MaskedStyleModel(
-            MsmNetwork(msm.PRESETS["tiny"]()), msm.PRESETS["tiny"]()
-        ),
-        "PIF": pif.Pif(model, small, folder),
+    editor = pif.Pif(model, small, folder)
+    masked, by_lut = msm.PRESETS["tiny"](), pienet.tiny()
+    by_grid = dataclasses.replace(by_lut, lifting=LiftingConfig(method="bilateral_grid"))
+    systems = {
+        "PieNet, by LUT": pienet.PieNet(pienet.Network(by_lut), by_lut),
+        "masked style modeling, by LUT": msm.MaskedStyleModel(MsmNetwork(masked), masked),
+        "PieNet, by grid": pienet.PieNet(pienet.Network(by_grid), by_grid),  # as masked style modeling
     }
-    profiles = {name: system.adapt_to_photos([style]) for name, system in lifted.items() if name != "PIF"}
-    profiles["PIF"] = lifted["PIF"].adapt_to_words({"exposure": "dark"})
-    table = look_lut("golden")
-    filter_ = ImageFilter.Color3DLUT(table.size, rows_of(table).reshape(-1).tolist())
-    rows = []
-    for size in ("FHD", "4K"):
-        levels = picture(*SIZES[size])
-        image, pixels = Image.fromarray(levels), levels.astype(np.float32) / 255
-        functions = {
-            "Pillow": lambda image=image: np.asarray(image.filter(filter_)),
-            "PIF-lite, all nine strengths (float)": lambda p=pixels: lite.render([p], strengths),
-        } | {
-            f"{name}, tiny, lifted (float)": lambda p=pixels, n=name: lifted[n].render([p], profiles[n])
-            for name in lifted
-        }
-        seconds = interleaved(functions, rounds=1)
-        for name, taken in seconds.items():
-            peak = peak_extra_mb(functions[name])
-            print(f"{size:4} {name:40} {taken * 1e3:9.1f} ms {peak:8.1f} MB")
-            if name != "Pillow":
-                # None of them claims to keep up with a LUT: what is told is what they take.
-                rows.append(
-                    row(
-                        f"{name}, {size}",
-                        ours=taken * 1e3,
-                        peer=seconds["Pillow"] * 1e3,
-                        peer_name="Pillow's LUT",
-                        goal=100.0,
-                        better="lower",
-                        unit="ms",
-                    )
-                )
-    return rows
+    profiles = {name: system.adapt_to_photos([style]) for name, system in systems.items()}
+    colors, words = of_colors(lite, liked), editor.adapt_to_words({"exposure": "dark"})
+    return {
+        "PIF-lite, seven strengths, by LUT": lambda photo: edited(lite, photo, colors),
+        "PIF-lite, all nine strengths": lambda photo: edited(lite, photo, liked),
+        **{
+            name: lambda photo, system=system, name=name: edited(system, photo, profiles[name])
+            for name, system in systems.items()
+        },
+        "PIF, by grid": lambda photo: edited(editor, photo, words),
+    }
+
+
+def timed_peak(function):
+    """Seconds of one core, and MB by which the process grows at most meanwhile, of one and the same call."""
+    forget_peak()
+    before, started = memory_mb("VmRSS"), time.process_time()
+    function()
+    return time.process_time() - started, memory_mb("VmHWM") - before
 
 
 def untrained(preset):

@@ -1,5 +1,6 @@
 """What the measurements share: interleaved rounds, medians, and the row that each prints."""
 
+import ctypes
 import gc
 import json
 import statistics
@@ -32,11 +33,17 @@ def interleaved(
 def peak_extra_mb(function: Callable[[], object]) -> float:
     """By how many MB the process grows at most while the function runs; what it takes once, before. Linux."""
     function()
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    forget_peak()
     before = memory_mb("VmRSS")
     function()
     return memory_mb("VmHWM") - before
+
+
+def forget_peak() -> None:
+    """The peak that VmHWM tells begins anew, from what is in use: what was freed goes back to the system."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def memory_mb(field: str) -> float:
