@@ -39,8 +39,8 @@ check: $(VENV)/dev.stamp  ## Style, types, imports and migrations, without the t
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 
-bench: $(VENV)/dev.stamp  ## Measure ours beside a peer, every script in bench/
-	@$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/dev.stamp  ## Measure ours beside a peer; the table is docs/benchmarks.md
+	@$(BIN)/python -m bench --write-docs $(ARGS)
 
 messages: $(VENV)/dev.stamp  ## Bring the catalogues in locale/ up to date with the texts (needs GNU gettext)
 	@$(BIN)/python -m tests.catalogues --update

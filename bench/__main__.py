@@ -1,4 +1,4 @@
-"""Run every measurement in this folder and print one table: `python -m bench [NAME …]`.
+"""Run every measurement in this folder: `python -m bench [NAME …]`; the table is docs/benchmarks.md.
 
 A measurement is a script that can be run by itself, prints a table for people and, as
 its last lines, one JSON object a row: name, ours, peer, peer_name, ratio, goal, better,
@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.page import FILE, page_write
+
 FOLDER = Path(__file__).parent
 SUPPORT = {
     "__init__",
@@ -21,6 +23,7 @@ SUPPORT = {
     "capacity_plan",
     "faults",
     "large_study",
+    "page",
     "scratch",
     "timing",
 }
@@ -32,19 +35,26 @@ def main() -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"which ones (default all: {', '.join(scripts)})"
     )
-    names = parser.parse_args().names or list(scripts)
+    parser.add_argument(
+        "--write-docs",
+        action="store_true",
+        help=f"put what was measured into {FILE.relative_to(FOLDER.parent)}",
+    )
+    options = parser.parse_args()
+    names = options.names or list(scripts)
     if unknown := [name for name in names if name not in scripts]:
         parser.error(f"no measurement is called {', '.join(unknown)}; there are {', '.join(scripts)}")
-    rows: list[dict[str, Any]] = []
     failed = []
     for name in names:
         print(f"\n== {name}", flush=True)
-        found, code = measured(scripts[name])
-        rows += found
+        rows, code = measured(scripts[name])
+        for row in rows:
+            print("ok     " if row["ok"] else "MISSED ", row["name"], f"{row['ratio']:.2f}", flush=True)
         failed += [name] if code else []
-    print("\n" + table(rows))
+        if options.write_docs and rows and not code:
+            page_write(name, rows)  # at once: the rest may be stopped
     for name in failed:
-        print(f"{name} did not run to its end.", file=sys.stderr)
+        print(f"{name} did not run to its end; its last lines say why.", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -61,16 +71,6 @@ def measured(script: Path) -> tuple[list[dict[str, Any]], int]:
             else:
                 print(line, end="", flush=True)
     return rows, process.returncode
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    lines = ["| what | ours | peer | ratio | goal | |", "| --- | --- | --- | --- | --- | --- |"]
-    lines += [
-        f"| {r['name']} | {r['ours']:.4g} {r['unit']} | {r['peer']:.4g} {r['unit']} ({r['peer_name']}) "
-        f"| {r['ratio']:.2f} | {'≤' if r['better'] == 'lower' else '≥'} {r['goal']} | {'ok' if r['ok'] else 'MISSED'} |"
-        for r in rows
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """TasteLUT: a profile from 16 answers, and 8-bit photos of four sizes edited beside Pillow's LUT filter of the same table.
 
 An edit is all that is done for a photo once it is decoded: the guide, the table of 33 points, the table over the photo.
-The run is any trained one of TasteLUT: figures depend on its sizes alone. With an accelerator, also the time on it.
-
-    TASTELUT_RUN=runs/taste python bench/tastelut.py
+The network is that of `tiny`, untrained, with edits drawn by chance: figures depend on its sizes alone. With an
+accelerator, also the time on it.
 """
 
-import os
 import resource
 import subprocess
 import sys
@@ -21,13 +19,21 @@ from skimage.data import astronaut
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.timing import interleaved, print_rows, row
+from collection.design.ideal_point import TasteModel
+from collection.design.tone_space import learn_tone_space
 from learning.color_maps import CUBE_POINTS, edited, guide_of
 from learning.renderers.color_luts import look_up
+from learning.systems import tastelut
 from learning.systems.interface import ReferencePair
-from learning.systems.load import load_run
+from learning.systems.shared import best_device
+from learning.systems.tastelut.network import Network, Sizes
+from learning.systems.tastelut.preparing import CONCEPT_STEPS
+from learning.systems.tastelut.reading import Raters
+from learning.systems.tastelut.system import TasteLut
 from variants.tone import lut_engine
 from variants.tone.cube import rows_of
 from variants.tone.luts import Lut3D
+from variants.tone.statistics import N_STATISTICS
 
 SIZES = {"512²": (512, 512), "12 MP": (3000, 4000), "4K": (2160, 3840), "8K": (4320, 7680)}
 THREADS = 2
@@ -36,15 +42,10 @@ MOST_MEMORY = 400
 
 
 def main():
-    run = os.environ.get("TASTELUT_RUN")
-    if not run:
-        sys.exit(
-            "Name the run folder of a trained tastelut: TASTELUT_RUN=runs/taste python bench/tastelut.py"
-        )
-    if sys.argv[1:] == ["memory"]:
-        return memory(run)
     torch.set_num_threads(THREADS)
-    system = load_run(run)
+    if sys.argv[1:] == ["memory"]:
+        return memory()
+    system = untrained()
     rng = np.random.default_rng(0)
     sides = rng.random((32, 256, 192, 3), dtype=np.float32)
     answers = [ReferencePair(preferred=a, rejected=b) for a, b in zip(sides[:16], sides[16:], strict=True)]
@@ -64,6 +65,30 @@ def main():
         )
     )
     print_rows(rows + on_the_card(system, profile))
+
+
+def untrained():
+    """A TasteLUT as large as the preset's, whose edits are drawn by chance and far from none."""
+    config = tastelut.tiny()
+    rng = np.random.default_rng(0)
+    space = learn_tone_space(
+        rng.random((400, N_STATISTICS)),
+        np.repeat(np.arange(40), 10),
+        seed=0,
+        n_tones=config.n_tones,
+        n_contents=config.n_contents,
+    )
+    unknowns = space.n_contents * space.n_tones
+    raters = Raters(
+        space=space,
+        prior=TasteModel(metric=np.ones(space.n_tones), mean=np.zeros(unknowns), covariance=np.eye(unknowns)),
+        concepts=rng.standard_normal((len(CONCEPT_STEPS), space.n_tones)),
+        neutral=np.zeros(space.n_tones),
+    )
+    torch.manual_seed(0)
+    network = Network(Sizes(N_STATISTICS, space.n_tones, space.n_contents), config.network, config.look)
+    torch.nn.init.normal_(network.plan[-1].weight, std=0.1)
+    return TasteLut(network.to(best_device()), raters, config)
 
 
 def told(name, ours, peer, peer_name, goal):
@@ -102,10 +127,9 @@ def measured(name, size, system, profile):
     ]
 
 
-def memory(run):
+def memory():
     """MB by which the process grows while it edits a photo of 8K that it has decoded."""
-    torch.set_num_threads(THREADS)
-    system = load_run(run)
+    system = untrained()
     profile = system.with_mode(system.adapt([]), "taste")
     edited(system, picture((600, 800)), profile)  # what is loaded once
     start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

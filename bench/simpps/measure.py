@@ -1,7 +1,6 @@
 """A level's report, and how fast each system is."""
 
 import hashlib
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from learning.data.dataset import PreferenceDataset
 from learning.systems.interface import ColorMapper
 from learning.systems.load import load_run
 from learning.tastes import reference_pair
+from learning.training.environment import cpu_name
 from variants.cores import usable_cores
 from variants.tone import lut_engine
 from variants.tone.luts import Lut3D
@@ -148,14 +148,7 @@ def machine() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{processor()}, {usable_cores()} cores, {torch.get_num_threads()} torch threads"
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return f"{cpu_name()}, {usable_cores()} cores, {torch.get_num_threads()} torch threads"
 
 
 def sha256_of(path: Path) -> str:

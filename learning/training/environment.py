@@ -40,7 +40,7 @@ def environment() -> dict[str, Any]:
 
     return {
         "platform": platform.platform(),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
@@ -59,7 +59,8 @@ def installed_packages() -> list[str]:
     return sorted(f"{name}=={version}" for name, version in found if name)
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor as it calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
