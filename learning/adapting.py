@@ -112,10 +112,11 @@ def _take_part(adaptation: Adaptation, watch: Report) -> None:
         share = _free(adaptation).first()
         if share is not None:
             share.run(rater_adapt)  # does nothing where another was quicker
-        elif _unfinished(adaptation).exists():
-            time.sleep(POLL_SECONDS)
-        else:
+            if share.is_over or not _is_stale(share):
+                continue
+        if not _unfinished(adaptation).exists():
             return
+        time.sleep(POLL_SECONDS)
 
 
 def _unfinished(adaptation: Adaptation) -> "QuerySet[RaterAdaptation]":
@@ -126,6 +127,11 @@ def _free(adaptation: Adaptation) -> "QuerySet[RaterAdaptation]":
     """Those that a claim would get: nobody has begun them, or whoever did is dead."""
     is_dead = Q(state=Job.State.RUNNING, heartbeat_at__lt=timezone.now() - STALE_AFTER)
     return adaptation.shares.filter(Q(state=Job.State.QUEUED) | is_dead, cancel_requested=False)
+
+
+def _is_stale(share: RaterAdaptation) -> bool:
+    """Its heart is silent, and its process is seen to live: that is waited for."""
+    return share.heartbeat_at is None or share.heartbeat_at < timezone.now() - STALE_AFTER
 
 
 def _has_profile(run: Run, rater_id: str) -> bool:
