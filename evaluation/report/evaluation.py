@@ -363,12 +363,13 @@ def _why_nothing(dataset: PreferenceDataset, protocol: EvaluationProtocol, kinds
             f"{dataset.name} has no valid rater of the split `validation`; "
             "set validation_raters in the study's protocol and export again"
         )
-    if len(dataset.scenes) < 2:
+    judgments = [dataset.judgments_of(rater) for rater in raters]
+    if len(dataset.scenes) < 2 or len({judgment.scene_id for own in judgments for judgment in own}) == 1:
         return (
-            f"{dataset.name} has one scene; references and evaluated judgments must be of different scenes, "
-            "so that at least two are needed"
+            f"the {len(raters)} validation raters of {dataset.name} answered about one scene; references and "
+            "evaluated judgments must be of different scenes, so that at least two are needed"
         )
-    most = max(len(dataset.judgments_of(rater)) for rater in raters)
+    most = max(map(len, judgments))
     unaligned = sum(kind.n_unaligned for kind in kinds)
     if unaligned:
         return (

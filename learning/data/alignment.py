@@ -110,7 +110,7 @@ def aligned_answers(
     pairs, pair_of_row = np.unique(pairs, axis=0, return_inverse=True)
     found = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), AT_ONCE):
-        report(start, len(pairs), "looking which pairs are aligned")
+        report(start, len(pairs), "checking which pairs are aligned")
         some = pairs[start : start + AT_ONCE]
         found[start : start + AT_ONCE] = alignment(some[:, 0], some[:, 1])
     if not found.any():

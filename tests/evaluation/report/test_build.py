@@ -296,9 +296,7 @@ def test_a_dataset_without_validation_raters_is_an_error(tmp_path):
 
 def test_one_scene_alone_is_an_error_that_says_why(tmp_path):
     folder = make_dataset(tmp_path / "data", n_scenes=1, validation_scenes=0)
-    with pytest.raises(
-        NothingToEvaluate, match="data has one scene; references and evaluated judgments must"
-    ):
+    with pytest.raises(NothingToEvaluate, match="data answered about one scene; references and evaluated"):
         evaluate(PreferenceDataset.load(folder), {}, SMALL)
 
 
