@@ -1,4 +1,4 @@
-"""Favourite photos as a dataset folder: `python -m learning.favourites`. No database, no Django."""
+"""Liked photos as a dataset folder: `python -m learning.favourites`. No database, no Django."""
 
 import sys
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from variants.sources.packaged import PHOTOS
 from variants.tone.images import fit_long_side, read_photo
 
 EXAMPLE = """\
-DIR is a folder of one person's favourite photos, or has one folder for each person.
+DIR is a folder of photos that one person likes, or has one folder for each person.
 
 Style is read as the difference between a photo that somebody likes and its original. Where only
-the favourites are there, a degrading model makes pseudo originals: it is trained backwards, from
+the liked photos are there, a degrading model makes pseudo originals: it is trained backwards, from
 the results of 25 rules of retouching to the photos they were applied to. That takes about a minute;
 --degrader takes the model of a trained run of msm instead.
 
 example
-  python -m learning.favourites photos-we-like --out favourites
-  python -m learning.train --dataset favourites --system msm --preset tiny --out runs/msm
+  python -m learning.favourites photos-we-like --out liked
+  python -m learning.train --dataset liked --system msm --preset tiny --out runs/msm
 """
 ORIGINAL_SIDE = 512
 """Long side at which originals are read, in pixels."""
@@ -31,7 +31,7 @@ def main(arguments: cli.Arguments = None) -> int:
     parser = cli.parser(
         "favourites", "Make a dataset folder of photos that people like, for msm and pienet.", EXAMPLE
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="favourites, or one folder per person")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="liked photos, or one folder per person")
     parser.add_argument("--out", required=True, type=Path, metavar="DATASET", help="dataset folder to make")
     parser.add_argument(
         "--originals",

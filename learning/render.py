@@ -34,7 +34,7 @@ example
   python -m learning.render --run runs/first --dataset my-study --rater 4f0c2a... in.jpg out.jpg
   python -m learning.render --run runs/first --dataset my-study --rater 4f0c2a... --cube look.cube in.jpg out.png
   python -m learning.render --run runs/taste --dataset my-study --rater 4f0c2a... --mode taste --strength 1.2 in.jpg out.jpg
-  python -m learning.render --like favourites holiday holiday-like-them
+  python -m learning.render --like liked holiday holiday-like-them
   python -m learning.render --like warm --like cool --shares 2,1 --concept vignetting=0 in.jpg out.jpg
   python -m learning.render --system deep_photo --like dusk.jpg --masks masks in.jpg out.jpg
   python -m learning.render --run runs/preset --like dusk.jpg --save-preset dusk.safetensors in.jpg out.jpg

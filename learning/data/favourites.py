@@ -25,7 +25,7 @@ from variants.tone.difference import mean_ciede2000
 from variants.tone.images import ImageError, encode_image, fit_long_side, read_photo
 
 LIKED_RECIPE = json.dumps({"liked": True})
-"""Nobody knows the steps that made a favourite."""
+"""Nobody knows the steps that made a liked photo."""
 ORIGINAL_RECIPE = json.dumps({"steps": []})
 HELD_OUT_OF = 8
 """With enough people, one in so many is for validation."""
@@ -50,7 +50,7 @@ def read_favourites(folder: Path | str) -> list[Person]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(
-            f"{folder} is not a folder; name one with favourite photos, or with a folder per person"
+            f"{folder} is not a folder; name one with liked photos, or with a folder per person"
         )
     own = _photos(folder.iterdir())
     inside = {
@@ -83,7 +83,7 @@ def write_favourites(
     how: str,
     report: Report,
 ) -> tuple[int, list[str]]:
-    """Write a dataset folder of people's favourites; return how many photos it has, and why others were passed over.
+    """Write a dataset folder of photos that people like; return how many photos it has, and why others were passed over.
 
     Args:
         people: from `read_favourites`.
@@ -230,9 +230,9 @@ def _judgment(person: Person, number: int, path: Path, scene: str, ids: dict[str
 
 def _readme(people: Sequence[Person], total: int, how: str) -> str:
     lines = "\n".join(f"| {person.id} | {len(person.photos)} |" for person in people)
-    return f"""# Favourite photos
+    return f"""# Liked photos
 
-{total} photos that {len(people)} people like. **Nobody was asked to compare anything**: each favourite stands as
+{total} photos that {len(people)} people like. **Nobody was asked to compare anything**: each stands as
 a preferred image, and the image that it was "preferred" to is a pseudo original, made by a degrading
 model, not taken by a camera. {how}
 

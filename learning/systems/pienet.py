@@ -172,7 +172,7 @@ def fit(
     """Train in three stages: degrading model, embedding, enhancer.
 
     Args:
-        dataset: whose valid training raters are the users; a folder of people's favourite photos becomes
+        dataset: whose valid training raters are the users; a folder of photos that people like becomes
             one by `python -m learning.favourites`.
         config: a preset, or one made from it with `dataclasses.replace`.
         run_folder: must not hold a run yet, unless resumed; then it must be the same run.

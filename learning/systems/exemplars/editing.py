@@ -66,7 +66,11 @@ class FixedSizeEditor:
         rendered = []
         for image, guide in zip(images, guides, strict=True):
             full = lifted(*self._small_edit(guide, profile), image, self._lifting)
-            rendered.append(np.clip(image + np.float32(strength) * (full - image), 0, 1))
+            # In place: of a large photo each copy counts.
+            full -= image
+            full *= np.float32(strength)
+            full += image
+            rendered.append(np.clip(full, 0, 1, out=full))
         return rendered
 
     @torch.inference_mode()
