@@ -30,12 +30,12 @@ from bench.timing import forget_peak, interleaved, memory_mb, peak_extra_mb, pri
 from learning.color_maps import edited, of_colors
 from learning.systems import deep_photo, msm, neural_preset, pienet, pif, pif_lite
 from learning.systems.concepts import NAMES
-from learning.systems.exemplars.editing import LiftingConfig
 from learning.systems.msm.network import Network as MsmNetwork
 from learning.systems.neural_preset.network import new_network
 from learning.systems.pif.model import load_model
 from learning.systems.pif.small import save_small_model
 from learning.systems.pif_lite.population import population_of
+from learning.systems.style_parts.editing import LiftingConfig
 from variants.tone import lut_engine
 from variants.tone.cube import rows_of
 from variants.tone.looks import look_lut

@@ -86,7 +86,7 @@ def _trained(
 ) -> tuple[Callable[[Pixels], Pixels], str]:
     import dataclasses
 
-    from learning.systems.exemplars.degrading import DegraderConfig, fit_degrader
+    from learning.systems.style_parts.degrading import DegraderConfig, fit_degrader
 
     paths = (
         [path for person in read_favourites(folder) for path in person.photos]

@@ -253,7 +253,7 @@ def _attention(taste: Taste, photo: Pixels) -> npt.NDArray[np.float32]:
 def _draw_attention(
     taste: Taste, photo: Pixels, rendered: Pixels, weights: npt.NDArray[np.float32], path: Path
 ) -> None:
-    from learning.systems.exemplars.attention import attention_picture
+    from learning.systems.style_parts.attention import attention_picture
 
     sheet = attention_picture(photo, rendered, taste.references, weights)
     path.write_bytes(encode_image(sheet, "png"))

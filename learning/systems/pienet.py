@@ -22,23 +22,23 @@ from torch import nn
 
 from learning.data.dataset import PreferenceDataset
 from learning.systems import TITLES
-from learning.systems.exemplars.editing import FixedSizeEditor, LiftingConfig
-from learning.systems.exemplars.encoders import EncoderConfig, StyleEncoder, start_from
-from learning.systems.exemplars.enhancer import Enhancer
-from learning.systems.exemplars.examples import Augmentation
-from learning.systems.exemplars.liked import LikedPairs, LikedPairSteps, LikedSource, originals_of
-from learning.systems.exemplars.liked_config import LikedConfig
-from learning.systems.exemplars.liked_stages import (
+from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
+from learning.systems.shared import best_device, described, read_settings, without_frame
+from learning.systems.style_parts.editing import FixedSizeEditor, LiftingConfig
+from learning.systems.style_parts.encoders import EncoderConfig, StyleEncoder, start_from
+from learning.systems.style_parts.enhancer import Enhancer
+from learning.systems.style_parts.examples import Augmentation
+from learning.systems.style_parts.liked import LikedPairs, LikedPairSteps, LikedSource, originals_of
+from learning.systems.style_parts.liked_config import LikedConfig
+from learning.systems.style_parts.liked_stages import (
     degrading_stage,
     embedding_stage,
     liked_facts,
     sources,
 )
-from learning.systems.exemplars.losses import enhancer_losses
-from learning.systems.exemplars.stages import Stage, check_shares, freeze, run_stages
-from learning.systems.exemplars.user_embedding import UserEmbedding
-from learning.systems.interface import Pixels, Profile, ReferencePair, mean_of_profiles
-from learning.systems.shared import best_device, described, read_settings, without_frame
+from learning.systems.style_parts.losses import enhancer_losses
+from learning.systems.style_parts.stages import Stage, check_shares, freeze, run_stages
+from learning.systems.style_parts.user_embedding import UserEmbedding
 from learning.training import run_folder as runs
 from learning.training.loop import LoopConfig
 from variants.progress import Report

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from learning.data.episodes import EpisodeConfig
 from learning.systems import TITLES
-from learning.systems.exemplars.editing import LiftingConfig
-from learning.systems.exemplars.encoders import EncoderConfig
-from learning.systems.exemplars.examples import Augmentation
-from learning.systems.exemplars.losses import EnhancerLoss
-from learning.systems.exemplars.predictor import PredictorConfig
-from learning.systems.exemplars.stages import check_shares
+from learning.systems.style_parts.editing import LiftingConfig
+from learning.systems.style_parts.encoders import EncoderConfig
+from learning.systems.style_parts.examples import Augmentation
+from learning.systems.style_parts.losses import EnhancerLoss
+from learning.systems.style_parts.predictor import PredictorConfig
+from learning.systems.style_parts.stages import check_shares
 from learning.training.loop import LoopConfig
 
 NAME = "exemplar"

@@ -3,8 +3,8 @@
 import torch
 
 from learning.systems.exemplar.config import Config
-from learning.systems.exemplars.masked import MaskedStyleNetwork
-from learning.systems.exemplars.triplets import Triplets
+from learning.systems.style_parts.masked import MaskedStyleNetwork
+from learning.systems.style_parts.triplets import Triplets
 
 
 class Network(MaskedStyleNetwork):

@@ -8,11 +8,11 @@ import torch
 
 from learning.systems.exemplar.config import NAME, Config
 from learning.systems.exemplar.network import Network
-from learning.systems.exemplars.editing import FixedSizeEditor, union_of_profiles
-from learning.systems.exemplars.examples import mean_in_linear_light
-from learning.systems.exemplars.triplets import Triplets
 from learning.systems.interface import Profile, ReferencePair
 from learning.systems.shared import best_device, described, read_settings
+from learning.systems.style_parts.editing import FixedSizeEditor, union_of_profiles
+from learning.systems.style_parts.examples import mean_in_linear_light
+from learning.systems.style_parts.triplets import Triplets
 from learning.training import run_folder as runs
 
 

@@ -12,13 +12,13 @@ from learning.data.episodes import EpisodeSampler
 from learning.systems.exemplar.config import NAME, TITLE, Config
 from learning.systems.exemplar.network import Network
 from learning.systems.exemplar.system import Exemplar, load
-from learning.systems.exemplars.encoders import start_from
-from learning.systems.exemplars.examples import Indices, dataset_squares, square_side, training_answers
-from learning.systems.exemplars.losses import enhancer_losses, shrunk
-from learning.systems.exemplars.stages import Stage, freeze, run_stages
-from learning.systems.exemplars.triplets import PairStep, PairSteps, ReferenceStep, ReferenceSteps
-from learning.systems.exemplars.user_embedding import LikedData, UserEmbedding
 from learning.systems.shared import best_device, dataset_facts
+from learning.systems.style_parts.encoders import start_from
+from learning.systems.style_parts.examples import Indices, dataset_squares, square_side, training_answers
+from learning.systems.style_parts.losses import enhancer_losses, shrunk
+from learning.systems.style_parts.stages import Stage, freeze, run_stages
+from learning.systems.style_parts.triplets import PairStep, PairSteps, ReferenceStep, ReferenceSteps
+from learning.systems.style_parts.user_embedding import LikedData, UserEmbedding
 from learning.training import run_folder as runs
 from learning.training.batches import moved
 from learning.training.loop import step_chance

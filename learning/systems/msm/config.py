@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from learning.systems import TITLES
-from learning.systems.exemplars.editing import LiftingConfig
-from learning.systems.exemplars.encoders import EncoderConfig
-from learning.systems.exemplars.examples import Augmentation
-from learning.systems.exemplars.liked_config import LikedConfig
-from learning.systems.exemplars.predictor import PredictorConfig
-from learning.systems.exemplars.stages import check_shares
+from learning.systems.style_parts.editing import LiftingConfig
+from learning.systems.style_parts.encoders import EncoderConfig
+from learning.systems.style_parts.examples import Augmentation
+from learning.systems.style_parts.liked_config import LikedConfig
+from learning.systems.style_parts.predictor import PredictorConfig
+from learning.systems.style_parts.stages import check_shares
 from learning.training.loop import LoopConfig
 
 NAME = "msm"

@@ -1,8 +1,8 @@
 """Everything that a run of masked style modeling keeps."""
 
-from learning.systems.exemplars.enhancer import Enhancer
-from learning.systems.exemplars.masked import MaskedStyleNetwork
 from learning.systems.msm.config import Config
+from learning.systems.style_parts.enhancer import Enhancer
+from learning.systems.style_parts.masked import MaskedStyleNetwork
 
 
 class Network(MaskedStyleNetwork):

@@ -8,10 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from learning.systems.exemplars.attention import attention_weights
-from learning.systems.exemplars.editing import FixedSizeEditor, lifted, union_of_profiles
-from learning.systems.exemplars.liked import degraded
-from learning.systems.exemplars.losses import shrunk
 from learning.systems.interface import Pixels, Profile, ReferencePair
 from learning.systems.msm.config import NAME, Config
 from learning.systems.msm.network import Network
@@ -24,6 +20,10 @@ from learning.systems.shared import (
     tensor_of,
     without_frame,
 )
+from learning.systems.style_parts.attention import attention_weights
+from learning.systems.style_parts.editing import FixedSizeEditor, lifted, union_of_profiles
+from learning.systems.style_parts.liked import degraded
+from learning.systems.style_parts.losses import shrunk
 from learning.training import run_folder as runs
 
 PHOTOS_AT_ONCE = 32
@@ -91,7 +91,7 @@ class MaskedStyleModel(FixedSizeEditor):
         Args:
             profile: from `adapt`, with N references.
             photo: what is to be edited.
-            method: flow or rollout, see `learning.systems.exemplars.attention`.
+            method: flow or rollout, see `learning.systems.style_parts.attention`.
 
         Raises:
             ValueError: the run has no transformer to look into.

@@ -6,8 +6,12 @@ import torch
 from torch import nn
 
 from learning.data.dataset import PreferenceDataset
-from learning.systems.exemplars.encoders import start_from
-from learning.systems.exemplars.liked import (
+from learning.systems.msm.config import NAME, TITLE, Config
+from learning.systems.msm.network import Network
+from learning.systems.msm.system import MaskedStyleModel, load
+from learning.systems.shared import best_device
+from learning.systems.style_parts.encoders import start_from
+from learning.systems.style_parts.liked import (
     LikedPairs,
     LikedPairSteps,
     LikedReferences,
@@ -15,14 +19,10 @@ from learning.systems.exemplars.liked import (
     LikedSource,
     originals_of,
 )
-from learning.systems.exemplars.liked_stages import degrading_stage, embedding_stage, liked_facts, sources
-from learning.systems.exemplars.losses import enhancer_losses, shrunk
-from learning.systems.exemplars.stages import Stage, freeze, run_stages
-from learning.systems.exemplars.user_embedding import UserEmbedding
-from learning.systems.msm.config import NAME, TITLE, Config
-from learning.systems.msm.network import Network
-from learning.systems.msm.system import MaskedStyleModel, load
-from learning.systems.shared import best_device
+from learning.systems.style_parts.liked_stages import degrading_stage, embedding_stage, liked_facts, sources
+from learning.systems.style_parts.losses import enhancer_losses, shrunk
+from learning.systems.style_parts.stages import Stage, freeze, run_stages
+from learning.systems.style_parts.user_embedding import UserEmbedding
 from learning.training import run_folder as runs
 from learning.training.batches import moved
 from variants.progress import Report

@@ -12,11 +12,13 @@ from learning.data.dataset import PreferenceDataset
 from learning.data.episodes import EpisodeConfig
 from learning.systems import PRESETS, exemplar
 from learning.systems.exemplar import Config, Exemplar, Network
-from learning.systems.exemplars.attention import attention_picture, attention_weights
-from learning.systems.exemplars.editing import MOST_EXAMPLES, LiftingConfig
-from learning.systems.exemplars.encoders import ContentEncoder, EncoderConfig, StyleEncoder, start_from
-from learning.systems.exemplars.enhancer import Enhancer
-from learning.systems.exemplars.examples import (
+from learning.systems.interface import ColorMapper, ReferencePair
+from learning.systems.load import load_run
+from learning.systems.style_parts.attention import attention_picture, attention_weights
+from learning.systems.style_parts.editing import MOST_EXAMPLES, LiftingConfig
+from learning.systems.style_parts.encoders import ContentEncoder, EncoderConfig, StyleEncoder, start_from
+from learning.systems.style_parts.enhancer import Enhancer
+from learning.systems.style_parts.examples import (
     Augmentation,
     Squares,
     framed,
@@ -24,11 +26,9 @@ from learning.systems.exemplars.examples import (
     mean_in_linear_light,
     random_frames,
 )
-from learning.systems.exemplars.losses import edge_aware_variation, triplet_loss
-from learning.systems.exemplars.predictor import MaskedStyle, PredictorConfig, weighted_average
-from learning.systems.exemplars.whitening import Whitening
-from learning.systems.interface import ColorMapper, ReferencePair
-from learning.systems.load import load_run
+from learning.systems.style_parts.losses import edge_aware_variation, triplet_loss
+from learning.systems.style_parts.predictor import MaskedStyle, PredictorConfig, weighted_average
+from learning.systems.style_parts.whitening import Whitening
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import RunError, read_weights
 from learning.training.settings import from_json, to_json

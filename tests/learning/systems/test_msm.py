@@ -9,19 +9,19 @@ from skimage import data
 from learning import render
 from learning.data.dataset import PreferenceDataset
 from learning.systems import PRESETS, msm
-from learning.systems.exemplars.attention import attention_picture
-from learning.systems.exemplars.degrading import DegraderConfig, fit_degrader
-from learning.systems.exemplars.editing import LiftingConfig
-from learning.systems.exemplars.encoders import EncoderConfig
-from learning.systems.exemplars.enhancer import Enhancer
-from learning.systems.exemplars.examples import as_square
-from learning.systems.exemplars.liked import LikedReferenceSteps, degraded
-from learning.systems.exemplars.liked_stages import sources
-from learning.systems.exemplars.predictor import PredictorConfig
-from learning.systems.exemplars.pseudo_users import RULES, apply_rule
 from learning.systems.interface import ColorMapper, PhotoReader, ReferencePair
 from learning.systems.load import load_run
 from learning.systems.msm import Config, MaskedStyleModel, Network
+from learning.systems.style_parts.attention import attention_picture
+from learning.systems.style_parts.degrading import DegraderConfig, fit_degrader
+from learning.systems.style_parts.editing import LiftingConfig
+from learning.systems.style_parts.encoders import EncoderConfig
+from learning.systems.style_parts.enhancer import Enhancer
+from learning.systems.style_parts.examples import as_square
+from learning.systems.style_parts.liked import LikedReferenceSteps, degraded
+from learning.systems.style_parts.liked_stages import sources
+from learning.systems.style_parts.predictor import PredictorConfig
+from learning.systems.style_parts.pseudo_users import RULES, apply_rule
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import read_weights
 from learning.training.settings import from_json, to_json

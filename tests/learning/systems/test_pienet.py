@@ -6,14 +6,14 @@ import torch
 
 from learning.data.dataset import DatasetError, PreferenceDataset
 from learning.systems import PRESETS, pienet
-from learning.systems.exemplars.editing import LiftingConfig
-from learning.systems.exemplars.encoders import EncoderConfig
-from learning.systems.exemplars.examples import dataset_squares, training_answers
-from learning.systems.exemplars.pseudo_users import CLASSICAL, RULES, apply_rule
-from learning.systems.exemplars.user_embedding import LikedData, UserEmbedding
 from learning.systems.interface import PhotoReader, ReferencePair
 from learning.systems.load import load_run
 from learning.systems.pienet import Config, Network, PieNet
+from learning.systems.style_parts.editing import LiftingConfig
+from learning.systems.style_parts.encoders import EncoderConfig
+from learning.systems.style_parts.examples import dataset_squares, training_answers
+from learning.systems.style_parts.pseudo_users import CLASSICAL, RULES, apply_rule
+from learning.systems.style_parts.user_embedding import LikedData, UserEmbedding
 from learning.training.loop import LoopConfig
 from learning.training.run_folder import read_weights
 from learning.training.settings import from_json, to_json

@@ -8,15 +8,15 @@ from torch import nn
 
 from learning.data.dataset import PreferenceDataset
 from learning.data.episodes import training_rows
-from learning.systems.exemplars.encoders import normalised
-from learning.systems.exemplars.enhancer import Enhancer
-from learning.systems.exemplars.examples import training_answers
-from learning.systems.exemplars.liked import LikedSource, RuleStep, RuleSteps, liked_source
-from learning.systems.exemplars.liked_config import LikedConfig
-from learning.systems.exemplars.losses import edge_aware_variation
-from learning.systems.exemplars.stages import Stage
-from learning.systems.exemplars.user_embedding import LikedData, UserEmbedding
 from learning.systems.shared import dataset_facts
+from learning.systems.style_parts.encoders import normalised
+from learning.systems.style_parts.enhancer import Enhancer
+from learning.systems.style_parts.examples import training_answers
+from learning.systems.style_parts.liked import LikedSource, RuleStep, RuleSteps, liked_source
+from learning.systems.style_parts.liked_config import LikedConfig
+from learning.systems.style_parts.losses import edge_aware_variation
+from learning.systems.style_parts.stages import Stage
+from learning.systems.style_parts.user_embedding import LikedData, UserEmbedding
 
 
 def sources(dataset: PreferenceDataset, config: LikedConfig) -> tuple[LikedSource, LikedSource]:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from learning.systems.exemplars.editing import LiftingConfig
-from learning.systems.exemplars.encoders import EncoderConfig
-from learning.systems.exemplars.examples import Augmentation
-from learning.systems.exemplars.losses import EnhancerLoss
+from learning.systems.style_parts.editing import LiftingConfig
+from learning.systems.style_parts.encoders import EncoderConfig
+from learning.systems.style_parts.examples import Augmentation
+from learning.systems.style_parts.losses import EnhancerLoss
 from learning.training.loop import LoopConfig
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from learning.systems.exemplars.editing import LiftingConfig, lifted
-from learning.systems.exemplars.encoders import normalised
-from learning.systems.exemplars.enhancer import Enhancer
-from learning.systems.exemplars.examples import Augmentation, square_side
-from learning.systems.exemplars.liked import RulePhotos, RuleSteps, degraded
-from learning.systems.exemplars.pseudo_users import RULES
 from learning.systems.interface import Pixels
 from learning.systems.shared import best_device, pixels_of, resized, tensor_of
+from learning.systems.style_parts.editing import LiftingConfig, lifted
+from learning.systems.style_parts.encoders import normalised
+from learning.systems.style_parts.enhancer import Enhancer
+from learning.systems.style_parts.examples import Augmentation, square_side
+from learning.systems.style_parts.liked import RulePhotos, RuleSteps, degraded
+from learning.systems.style_parts.pseudo_users import RULES
 from learning.training.loop import LoopConfig, train
 from variants.progress import Report
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from learning.systems.exemplars.encoders import DEVIATION, Block, ResNet18
+from learning.systems.style_parts.encoders import DEVIATION, Block, ResNet18
 
 
 class UpBlock(nn.Module):

@@ -15,15 +15,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from learning.data.dataset import PreferenceDataset
-from learning.systems.exemplars.encoders import EncoderConfig, StyleEncoder
-from learning.systems.exemplars.examples import (
+from learning.systems.style_parts.encoders import EncoderConfig, StyleEncoder
+from learning.systems.style_parts.examples import (
     Augmentation,
     Indices,
     Squares,
     framed,
     random_frames,
 )
-from learning.systems.exemplars.losses import triplet_loss
+from learning.systems.style_parts.losses import triplet_loss
 from learning.training.loop import step_chance
 
 

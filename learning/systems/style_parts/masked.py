@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from learning.systems.exemplars.encoders import ContentEncoder, EncoderConfig, StyleEncoder
-from learning.systems.exemplars.enhancer import Enhancer
-from learning.systems.exemplars.losses import shrunk
-from learning.systems.exemplars.predictor import MaskedStyle, PredictorConfig, weighted_average
-from learning.systems.exemplars.stages import freeze
-from learning.systems.exemplars.whitening import Whitening
 from learning.systems.interface import Profile
+from learning.systems.style_parts.encoders import ContentEncoder, EncoderConfig, StyleEncoder
+from learning.systems.style_parts.enhancer import Enhancer
+from learning.systems.style_parts.losses import shrunk
+from learning.systems.style_parts.predictor import MaskedStyle, PredictorConfig, weighted_average
+from learning.systems.style_parts.stages import freeze
+from learning.systems.style_parts.whitening import Whitening
 
 STYLES_PER_COMPONENT = 8
 """How many the principal components are learned from."""

@@ -7,7 +7,7 @@ import torch
 
 from learning.data.dataset import PreferenceDataset
 from learning.data.episodes import EpisodeSampler
-from learning.systems.exemplars.examples import (
+from learning.systems.style_parts.examples import (
     NONE,
     Augmentation,
     Indices,

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from learning.systems.exemplars.encoders import DEVIATION, normalised
+from learning.systems.style_parts.encoders import DEVIATION, normalised
 
 MARGIN = 0.2
 

@@ -15,8 +15,8 @@ import torch
 
 from learning.data.dataset import Pixels, PreferenceDataset
 from learning.data.episodes import too_few_answers
-from learning.systems.exemplars.enhancer import Enhancer
-from learning.systems.exemplars.examples import (
+from learning.systems.style_parts.enhancer import Enhancer
+from learning.systems.style_parts.examples import (
     NONE,
     Augmentation,
     Indices,
@@ -29,7 +29,7 @@ from learning.systems.exemplars.examples import (
     random_frames,
     square_side,
 )
-from learning.systems.exemplars.pseudo_users import RULES, apply_rule
+from learning.systems.style_parts.pseudo_users import RULES, apply_rule
 from learning.training.loop import step_chance
 
 
