@@ -149,7 +149,6 @@ INSTRUMENTED = [
     "learning.data.masks",
     "collection.design",
     "collection.export",
-    "PIL",
 ]
 
 

@@ -1,4 +1,4 @@
-"""docs/participants.md says which test keeps which promise: each of them is there."""
+"""Pages of the documentation say which test keeps which promise: each of them is there."""
 
 import ast
 import re
@@ -31,6 +31,14 @@ def test_a_promise_is_kept_by_tests_that_exist(promise, tests):
 
 def test_every_subject_has_promises():
     assert {row[0] for row in promises()} == SUBJECTS
+
+
+@pytest.mark.parametrize("page", ["security", "trust"])
+def test_every_test_that_a_page_names_exists(page):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[^`:]+)(?:::(\w+))?`", text)
+    assert len(named) > 10
+    assert [f for f, name in named if not (ROOT / f).exists() or (name and name not in names_in(f))] == []
 
 
 @cache

@@ -16,6 +16,7 @@ from collection.models import (
     PhaseRecord,
     Question,
     Rater,
+    RaterModel,
     Session,
     Study,
     Verdict,
@@ -111,6 +112,7 @@ def retention_erase(study: Study, now: dt.datetime) -> Erasure:
             with transaction.atomic():
                 sessions_delete(keys)
         Verdict.objects.filter(rater__study=study).delete()
+        RaterModel.objects.filter(study=study).delete()
     with transaction.atomic():
         _identifiers_erase(study)
         study.refresh_from_db()

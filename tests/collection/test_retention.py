@@ -13,6 +13,7 @@ from collection.models import (
     Invitation,
     Person,
     PhaseRecord,
+    RaterModel,
     Question,
     Session,
     Study,
@@ -73,12 +74,14 @@ def test_what_identifies_people_goes_and_answers_stay(study, capsys):
 
 
 def test_raw_data_goes_where_the_study_says_so(study, capsys):
+    RaterModel.objects.create(study=study, arrays={"read": "from answers"})
     Study.objects.update(retain_erases="data")
     verdicts_compute(study)
     run()
     for model in (Session, Question, DisplayRecord, PhaseRecord, Verdict):
         assert not model.objects.exists()
     assert json.loads(capsys.readouterr().out)["studies"][0]["n_answers"] == 2
+    assert not RaterModel.objects.exists()
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(study, capsys):
