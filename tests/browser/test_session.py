@@ -99,9 +99,8 @@ def test_a_whole_session_by_keyboard(participant):
     assert someone.visit.faults == []
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180)])
-def test_the_whole_flow_by_touch(participant, width, height):
-    someone = participant(width, height, touch=True, scale=2)
+def test_the_whole_flow_by_touch(participant):
+    someone = participant(390, 844, touch=True, scale=2)
     someone.open(short_study(phases=PHASES, n_practice=1, practice_tries=2, block_size=4))
     someone.page.get_by_role("button", name="I agree").tap()
     someone.page.locator('#display [data-act="done"]').tap()

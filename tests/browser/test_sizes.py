@@ -91,8 +91,10 @@ def test_a_visit_with_everything_in_its_way(participant, width, height, touch):
     assert (conflict.question.index, conflict.payload["chosen_side"]) == (9, opposite(sides[9]))
     outcomes = Counter(PhaseRecord.objects.values_list("phase", "outcome"))
     assert outcomes == {(phase, "passed"): 1 for phase in PHASES if phase not in ("consent", "main")}
+    assert someone.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert someone.page.evaluate("window.shift") == 0
-    assert {q.client["layout"] for q in Question.objects.all()} == {"column" if touch else "row"}
+    told = {(q.client["layout"], q.client["input"]) for q in Question.objects.filter(index__gte=4)}
+    assert told == {("column", "touch") if touch else ("row", "mouse")}
 
 
 def press(someone, button):
@@ -119,6 +121,7 @@ def answer(someone, first, last):
     sides = {index: ["left", "right"][index % 2] for index in range(first, last + 1)}
     for index, side in sides.items():
         someone.ready(index)
+        assert someone.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
         choose(someone, side)
     return sides
 
