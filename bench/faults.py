@@ -31,6 +31,7 @@ BUSY_WITHIN = 60
 """Seconds that a round waits for somebody to be at a job: a worker that only starts loses nothing."""
 PAUSE = (0.0, 3.0)
 """Seconds before a kill, drawn between."""
+MOST_UNDER_WAY = 6
 OVER_WITHIN = 480
 """Seconds after the last kill, in which everything must have ended."""
 N_PHOTOS, N_RATERS = 4, 6
@@ -67,6 +68,10 @@ def study_make(folder):
     """A study that simulated raters have answered, so that there is something to export and to learn."""
     from django.core.management import call_command
 
+    from collection.export.write import export_run
+    from collection.models import Study
+    from collection.services.exports import export_create
+
     rng = np.random.default_rng(5)
     for number in range(N_PHOTOS):
         ramp = np.linspace(20, 200, 120)[None, :, None] * rng.uniform(0.6, 1.2, 3)
@@ -77,6 +82,7 @@ def study_make(folder):
     call_command("generate_variants", "faults", wait=True, quiet=True)
     call_command("open_study", "faults", quiet=True)
     call_command("simulate_raters", "faults", raters=N_RATERS, quiet=True)
+    export_create(Study.objects.get(slug="faults")).run(export_run)  # to train on from the first round
 
 
 def order(kind, study, rng):
@@ -118,10 +124,9 @@ def disturb(fleet, broker, rng):
         victims.append("broker emptied")
     victim = rng.choice(victims)
     if victim == "process at a job":
-        busy = [job for job in jobs_all() if job.state == "running"]
-        if busy:
-            with contextlib.suppress(ProcessLookupError):  # it died in an earlier round
-                os.kill(int(rng.choice(busy).worker.split(":")[1]), signal.SIGKILL)
+        if busy := pids_at_work():
+            with contextlib.suppress(ProcessLookupError):  # it ended this moment
+                os.kill(rng.choice(busy), signal.SIGKILL)
             return victim
         victim = "worker"
     if victim == "broker emptied":
@@ -140,9 +145,15 @@ def jobs_all():
     return [job for model in job_models() for job in model._default_manager.all()]
 
 
+def pids_at_work():
+    """Processes that live and are at a job; rows of the dead say so too until they are taken over."""
+    pids = {int(job.worker.split(":")[1]) for job in jobs_all() if job.state == "running"}
+    return sorted(pid for pid in pids if Path(f"/proc/{pid}").is_dir())
+
+
 def wait_until_busy():
     until = time.monotonic() + BUSY_WITHIN
-    while time.monotonic() < until and not any(job.state == "running" for job in jobs_all()):
+    while time.monotonic() < until and not pids_at_work():
         time.sleep(0.2)
 
 
@@ -230,7 +241,9 @@ def measure(rounds, seed, broker, seconds):
         for number in range(rounds):
             if time.monotonic() - begun > seconds:
                 break
-            order(rng.choice(["render", "export", "statistics", "train"]), study, rng)
+            kind = rng.choice(["render", "export", "statistics", "train"])
+            if sum(not job.is_over for job in jobs_all()) < MOST_UNDER_WAY:
+                order(kind, study, rng)
             wait_until_busy()
             time.sleep(rng.uniform(*PAUSE))
             done[disturb(fleet, broker, rng)] += 1
