@@ -176,7 +176,13 @@ def main() -> None:
         except target.errors:
             pass
 
-    bounds = [f"-max_total_time={options.seconds}", "-timeout=20", "-rss_limit_mb=3000", "-max_len=20000"]
+    bounds = [
+        f"-max_total_time={options.seconds}",
+        "-timeout=20",
+        "-rss_limit_mb=3000",
+        "-max_len=100000",
+        "-len_control=0",
+    ]
     atheris.Setup([sys.argv[0], *bounds, f"-artifact_prefix={options.keep}/", str(corpus)], one)
     atheris.Fuzz()
 

@@ -266,12 +266,16 @@ class _Reader:
     def _tiff_levels(self) -> Levels:
         with tifffile.TiffFile(io.BytesIO(self.data)) as file:
             page = file.pages.first
+            is_apart = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+            *size, channels = (*page.shape[1:], page.shape[0]) if is_apart else page.shape
+            if sorted(size) != sorted((self.found["height"], self.found["width"])) or channels not in (3, 4):
+                raise self._error("its tags contradict each other. Save it again as TIFF or PNG.")
             levels = page.asarray()
         if levels.dtype != np.uint16:
             raise self._error(
                 f"its numbers are {levels.dtype}, which cannot be read. Save it as RGB, 8 or 16 bit."
             )
-        return np.moveaxis(levels, 0, -1) if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else levels
+        return np.moveaxis(levels, 0, -1) if is_apart else levels
 
     def _levels_to_srgb(self, levels: Levels, profile: bytes) -> Pixels:
         if self._needs_conversion(profile):

@@ -1,4 +1,5 @@
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,15 @@ def test_16_bit_tiff_may_keep_its_channels_apart():
     image = pictures.levels(maximum=65535)
     data = pictures.tiff_16_bit(np.moveaxis(image, -1, 0), planarconfig="separate")
     np.testing.assert_allclose(read(data).pixels, as_float(image), atol=1e-6)
+
+
+def test_16_bit_tiff_of_two_minds_is_refused():
+    """Found by fuzzing: of a planar configuration that there is not, two readers make two shapes."""
+    whole = pictures.tiff_16_bit(pictures.levels(maximum=65535))
+    known = struct.pack("<HHIH", 284, 3, 1, 1)
+    assert whole.count(known) == 1
+    with pytest.raises(ImageError, match=r"^image: its tags contradict each other"):
+        read_photo(whole.replace(known, struct.pack("<HHIH", 284, 3, 1, 22017)))
 
 
 def test_16_bit_rgb_png_keeps_all_its_levels():
