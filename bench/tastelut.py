@@ -5,7 +5,6 @@ The network is that of `tiny`, untrained, with edits drawn by chance: figures de
 accelerator, also the time on it.
 """
 
-import resource
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.timing import interleaved, print_rows, row
+from bench.timing import interleaved, peak_extra_mb, print_rows, row
 from collection.design.ideal_point import TasteModel
 from collection.design.tone_space import learn_tone_space
 from learning.color_maps import CUBE_POINTS, edited, guide_of
@@ -131,12 +130,9 @@ def memory():
     """MB by which the process grows while it edits a photo of 8K that it has decoded."""
     system = untrained()
     profile = system.with_mode(system.adapt([]), "taste")
-    edited(system, picture((600, 800)), profile)  # what is loaded once
-    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     levels = np.zeros((*SIZES["8K"], 3), np.uint8)
     levels[:] = picture((1, 7680))
-    edited(system, levels, profile)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * 1024 / 1e6)
+    print(peak_extra_mb(lambda: edited(system, levels, profile)))
 
 
 def on_the_card(system, profile):
