@@ -26,7 +26,7 @@ from learning.systems.interface import (
 )
 from learning.systems.load import load_run
 from learning.tastes import PROFILE, profile_of, taste_of_photos
-from learning.training.run_folder import read_arrays, write_arrays
+from learning.training.run_folder import NOTE, read_arrays, write_arrays
 from variants.jobs import JobError
 from variants.progress import Report, silent, throttled, with_time_left
 from variants.tone.apart import decode_apart, read_photo_apart
@@ -40,6 +40,7 @@ SHOWN = 1600
 """Long side of the pictures that a page shows before and after, in pixels."""
 READING = "reading the rater's answers"
 READING_LIKED = "reading the liked photos"
+READING_FOLDER = "reading"
 
 
 def run_train(run: Run, watch: Report = silent) -> None:
@@ -130,7 +131,7 @@ def _read_style(system: System, request: PhotoRequest) -> Profile:
             if (uploaded := folder / f"uploaded{suffix}").is_file():
                 return _of_preset(system, uploaded)
         liked, masks = _liked_photos(system, request)
-        reading = folder / "reading"
+        reading = folder / READING_FOLDER
         reading.mkdir(exist_ok=True)
         return taste_of_photos(system, liked, masks, folder=reading, report=with_time_left(request.report))
     except ValueError as error:
@@ -206,12 +207,13 @@ def _photo_render(system: System, profile: Profile, request: PhotoRequest, photo
         cube = None
         if mask is None:
             cube = baked(system, guide, of_colors(system, profile), request.strength, CUBE_POINTS)
-        notes: tuple[str, ...] = ()
+        read = Path(request.folder) / READING_FOLDER / NOTE
+        notes: tuple[str, ...] = (read.read_text(encoding="utf-8"),) if read.is_file() else ()
         if isinstance(system, LongEditor) and cube is None:
             watch = throttled(with_time_left(request.report))
             pixels = from_8_bit(before) if before.dtype == np.uint8 else before
             made = system.transfer(pixels, profile, labels=mask, strength=request.strength, report=watch)
-            after, notes = made.image, made.notes
+            after, notes = made.image, (*notes, *made.notes)
         else:
             after = edited(system, before, profile, strength=request.strength)
         if cube is not None:

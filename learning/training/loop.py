@@ -28,7 +28,7 @@ from learning.training.processes import Processes, launched, share_first, share_
 from learning.training.run_folder import log, remove_checkpoints, write_curves, write_weights
 from variants.progress import Report, silent
 
-__all__ = ["LoopConfig", "StepData", "TrainingError", "step_chance", "train"]
+__all__ = ["Diverged", "LoopConfig", "StepData", "TrainingError", "step_chance", "train"]
 
 SCHEDULES = ("cosine", "constant")
 PRECISIONS = ("fp32", "bf16")
@@ -36,6 +36,14 @@ PRECISIONS = ("fp32", "bf16")
 
 class TrainingError(Exception):
     """Training cannot go on; the message says why, and which checkpoint is the last good one."""
+
+
+class Diverged(TrainingError):
+    """The loss or its gradient is no number. The network is still as the step before left it, `steps` from the start."""
+
+    def __init__(self, message: str, steps: int) -> None:
+        super().__init__(message)
+        self.steps = steps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -271,7 +279,7 @@ def _one_step(training: _Training, coming: Iterator[tuple[int, Any]]) -> dict[st
     norm = nn.utils.clip_grad_norm_(state.network.parameters(), config.clip)
     # The norm holds every gradient: one that is no number would spoil all weights.
     if not (math.isfinite(losses["loss"].item()) and math.isfinite(norm.item())):
-        raise TrainingError(_not_a_number(training, losses, shown))
+        raise Diverged(_not_a_number(training, losses, shown), state.step)
     state.optimizer.step()
     if state.average:
         state.average.update(state.network, state.step)

@@ -32,6 +32,8 @@ from learning.training.environment import environment, software_versions
 from learning.training.processes import is_main
 
 FORMAT = 1
+NOTE = "note.txt"
+"""Of a fit that ended early and gave something all the same: what there is to say of it."""
 """Of config.json and the weights' names; a run of another format is refused."""
 NAMED = 20
 """Of the raters left out; all stand in config.json."""

@@ -1,5 +1,6 @@
 """The two trainings of PIF: the editor, once; and the words of a taste, for each set of references."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from learning.systems.pif.model import PLACEHOLDERS, OneStep
 from learning.systems.pif.settings import NAME, Config
 from learning.systems.pif.words import MAPS, draw_strengths, draw_task, joined, perturb
 from learning.systems.shared import resized, tensor_of
-from learning.training.loop import step_chance, train
+from learning.training.loop import Diverged, step_chance, train
+from learning.training.run_folder import NOTE
 from variants.progress import Report, silent
 from variants.tone.images import fit_long_side
 
@@ -135,22 +137,32 @@ def train_words(
     *,
     resume: bool = False,
 ) -> torch.Tensor:
-    """The second training: new word embeddings (8, D) for the photos; nothing else of the model moves."""
+    """The second training: new word embeddings (8, D) for the photos; nothing else of the model moves.
+
+    Where it diverges after its first step, the words as they were before are kept, with a warning and a NOTE in the folder.
+    """
     model.freeze()
     with torch.no_grad():
         model.words.rows.copy_(model.words.start.expand_as(model.words.rows))
     folder.mkdir(parents=True, exist_ok=True)
-    train(
-        _Rows(model.words.rows),
-        References(photos, model, config),
-        lambda progress, step: words_loss(model, step, config),
-        config.inversion,
-        folder,
-        system=NAME,
-        seed=config.seed,
-        report=report,
-        resume=resume,
-    )
+    try:
+        train(
+            _Rows(model.words.rows),
+            References(photos, model, config),
+            lambda progress, step: words_loss(model, step, config),
+            config.inversion,
+            folder,
+            system=NAME,
+            seed=config.seed,
+            report=report,
+            resume=resume,
+        )
+    except Diverged as error:
+        if not error.steps:
+            raise
+        note = f"{error}. The words are those of the {error.steps} steps before"
+        (folder / NOTE).write_text(note, encoding="utf-8")
+        warnings.warn(note, stacklevel=2)
     return model.words.rows.detach().clone()
 
 

@@ -1,6 +1,7 @@
 """The real code with a small model of Stable Diffusion's form and random weights."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from learning.systems.pif.training import (
 )
 from learning.systems.pif.words import MAPS, draw_task, perturb, prompt_of
 from learning.training.loop import LoopConfig
-from learning.training.run_folder import read_weights
+from learning.training.run_folder import NOTE, read_weights
 from learning.training.settings import from_json, to_json
 from tests.learning.factories import in_a_frame, make_dataset
 from variants.progress import silent
@@ -341,6 +342,25 @@ def test_both_trainings_can_be_stopped_and_resumed(run, photos, tmp_path):
         system.invert(photos, tmp_path / "stopped", stop_at("training", 2))
     again = system.invert(photos, tmp_path / "stopped", resume=True)
     np.testing.assert_array_equal(again["words"], expected["words"])
+
+
+def test_words_whose_fit_diverges_stay_as_they_were_before(run, photos, tmp_path, monkeypatch):
+    """From the third step on the loss is no number: the words have moved by two steps."""
+    _, system, _ = run
+    steps = itertools.count(1)
+
+    def breaks(*arguments):
+        factor = 1 if next(steps) < 3 else float("nan")
+        return {name: factor * value for name, value in words_loss(*arguments).items()}
+
+    monkeypatch.setattr("learning.systems.pif.training.words_loss", breaks)
+    said = r"step 3: the loss or its gradient is not a number.* those of the 2 steps before"
+    with pytest.warns(UserWarning, match=said):
+        kept = system.invert(photos, tmp_path)["words"]
+    moved = np.abs(kept - system.model.words.start.numpy()).max(1)
+    assert np.isfinite(kept).all()
+    assert moved.max() > 0
+    assert "those of the 2 steps before" in (tmp_path / NOTE).read_text()
 
 
 def test_a_missing_model_is_named_with_what_gets_it(run, tmp_path, monkeypatch):
