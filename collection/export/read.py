@@ -19,8 +19,8 @@ from django.db import IntegrityError, models, transaction
 from collection.design.protocol import Protocol
 from collection.export.check import Fault, check_folder, read_json
 from collection.export.format import LATER_COLUMNS, SCREENINGS, TIE
+from collection.export.judgments import QUESTIONNAIRE_COLUMNS
 from collection.export.published_read import PublishedError, is_published, published_convert
-from collection.export.write import QUESTIONNAIRE_COLUMNS
 from collection.models import (
     Device,
     DisplayRecord,

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from collection.export.check import check_folder
 from collection.export.format import LATER_COLUMNS, OUTCOMES, QUESTIONNAIRE
+from collection.export.judgments import QUESTIONNAIRE_COLUMNS
 from collection.export.read import DatasetError, dataset_import
-from collection.export.write import QUESTIONNAIRE_COLUMNS, dataset_export, export_run
+from collection.export.write import dataset_export, export_run
 from collection.models import (
     Device,
     DisplayRecord,

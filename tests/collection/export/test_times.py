@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from collection.export.write import _Milliseconds
+from collection.export.judgments import _Milliseconds
 from collection.models import Question
 from tests.factories import make_rater, make_session, make_study
 
