@@ -19,8 +19,11 @@ from variants.progress import Report, silent
 
 THUMBNAIL = 128
 """Long side at which edges are compared, in pixels."""
-LEAST_CORRELATION = 0.75
-"""Of the edges. On 40 photos, tone edits and LUTs have 0.88 and more; a shift by 1 % of the width has 0.70 and less."""
+LEAST_AGREEMENT = 0.865
+"""Of edges' directions. Of 21,024 pairs of renditions of 159 scenes (concepts and film LUTs) all but 2 have more; of 600
+pairs shifted by 1 or 1.5 % of the longer side none has (0.858 at most)."""
+LEAST_SHARED = 0.5
+"""Part of the edges of the image that has fewer: an edit hides some, and of two pictures' edges few meet."""
 SAME_EDGES = 4
 """A gradient below this is noise of the encoding, in grey levels of 255."""
 FLAT = 0.01
@@ -149,10 +152,16 @@ def edges_agree(first: npt.NDArray[np.complex64], second: npt.NDArray[np.complex
         return False
     if min(np.count_nonzero(first), np.count_nonzero(second)) < FLAT * first.size:
         return True
-    return correlation(first, second) >= LEAST_CORRELATION
+    shared = np.count_nonzero((first != 0) & (second != 0))
+    if shared < LEAST_SHARED * min(np.count_nonzero(first), np.count_nonzero(second)):
+        return False
+    return agreement(first, second) >= LEAST_AGREEMENT
 
 
-def correlation(first: npt.NDArray[np.complex64], second: npt.NDArray[np.complex64]) -> float:
-    """Of two fields of edges, from -1 to 1; 0 where one has no edges."""
-    norm = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float(np.vdot(first, second).real) / norm if norm else 0.0
+def agreement(first: npt.NDArray[np.complex64], second: npt.NDArray[np.complex64]) -> float:
+    """Of directions where both have an edge, from -1 to 1, strong edges counting more; 0 where none meet.
+
+    What only one of them has does not count: deep shadows hold edges that an edit lifts out of the noise.
+    """
+    weight = float((np.abs(first) * np.abs(second)).sum())
+    return float(np.vdot(first, second).real) / weight if weight else 0.0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from learning.data.alignment import Alignment, aligned_answers, correlation, edges_agree, edges_of
+from learning.data.alignment import Alignment, agreement, aligned_answers, edges_agree, edges_of
 from learning.data.dataset import DatasetError, PreferenceDataset
 from tests.learning.factories import make_dataset
 
@@ -23,15 +23,31 @@ def test_a_tone_edit_moves_no_edge(photo):
 
 def test_a_negative_has_its_edges_where_the_photo_has_them(photo):
     negative = Image.fromarray(255 - np.asarray(photo))
-    assert correlation(edges_of(photo), edges_of(negative)) > 0.99
+    assert agreement(edges_of(photo), edges_of(negative)) > 0.99
 
 
-@pytest.mark.parametrize("part", [0.03, 0.1])
+@pytest.mark.parametrize("part", [0.01, 0.03, 0.1])
 def test_a_shifted_photo_is_not_aligned(photo, part):
     by = round(part * photo.width)
     shifted = photo.crop((by, 0, photo.width, photo.height))
     kept = photo.crop((0, 0, photo.width - by, photo.height))
     assert not edges_agree(edges_of(kept), edges_of(shifted))
+
+
+def test_shadows_that_only_one_image_shows_move_no_edge(photo):
+    """Edges that only one of the two has say nothing of where the others are."""
+    pixels = np.asarray(photo, np.float32) / 255
+    crushed, lifted = np.clip(2 * pixels - 1, 0, 1), pixels**0.5
+    first, second = (edges_of(Image.fromarray((255 * x).astype(np.uint8))) for x in (crushed, lifted))
+    assert np.count_nonzero(first) < np.count_nonzero(second)
+    assert edges_agree(first, second)
+
+
+def test_two_photos_are_not_aligned(photo):
+    from skimage import data
+
+    other = Image.fromarray(data.coffee()[:400, :400]).resize(photo.size)
+    assert not edges_agree(edges_of(photo), edges_of(other))
 
 
 def test_a_mirrored_photo_is_not_aligned(photo):
@@ -42,7 +58,7 @@ def test_a_mirrored_photo_is_not_aligned(photo):
 def test_flat_images_are_taken_as_aligned():
     flat = edges_of(Image.new("RGB", (64, 48), (90, 40, 20)))
     assert edges_agree(flat, flat)
-    assert correlation(flat, flat) == 0
+    assert agreement(flat, flat) == 0
 
 
 def test_renditions_of_a_scene_are_aligned_and_images_of_two_sizes_are_not(tmp_path):
