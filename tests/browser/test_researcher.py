@@ -17,13 +17,14 @@ JOB_MS = 240_000  # for a job on a busy machine
 def site(new_site, tmp_path, monkeypatch):
     """Address of a site of its own, and how to run its commands."""
     site = new_site()
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    for name, value in site.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "")
     port = free_port(8700)
-    with worker(tmp_path), server(tmp_path, port, "only-for-tests"):
-        yield f"http://127.0.0.1:{port}", site.manage
+    with monkeypatch.context() as own:  # taken back before the tests' own database is
+        own.delenv("DATABASE_URL", raising=False)
+        for name, value in site.environment.items():
+            own.setenv(name, value)
+        own.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "")
+        with worker(tmp_path), server(tmp_path, port, "only-for-tests"):
+            yield f"http://127.0.0.1:{port}", site.manage
 
 
 @pytest.fixture
