@@ -111,7 +111,15 @@ def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(tmp_path, monkeypat
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
-def test_ctrl_c_in_the_middle_of_a_step_keeps_the_whole_step(tmp_path):
+@pytest.fixture
+def ctrl_c():
+    """As in a terminal: what is started in the background of a script has it switched off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_in_the_middle_of_a_step_keeps_the_whole_step(tmp_path, ctrl_c):
     whole = run(tmp_path / "whole")
     folder = tmp_path / "interrupted"
     folder.mkdir()
